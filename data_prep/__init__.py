@@ -1,0 +1,1 @@
+"""From a PGN dump to token files: download, decompress, filter, replay, tokenise. No torch here."""

@@ -1,0 +1,1 @@
+"""Sampling positions, aggregating measures, intervals, matches and reports."""

@@ -1,0 +1,1 @@
+"""Playing against a model: the terminal game and, later, the UCI engine."""

@@ -55,7 +55,8 @@ def _run(command: EntryPoint, arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except TyperException as error:
-        return _fail(f"{error} (see chesslm {command.name} --help)")
+        said = getattr(error, "format_message", error.__str__)()
+        return _fail(f"{said.rstrip('.')} (see chesslm {command.name} --help)")
 
 
 def _fail(message: str) -> int:

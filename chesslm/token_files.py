@@ -58,8 +58,9 @@ class TokenFile:
     def game_spans(self, index: int) -> npt.NDArray[np.int64]:
         """Spelling spans of one game, (plies, 2), counted from the game's first token."""
         plies = slice(self.ply_game_starts[index], self.ply_game_starts[index + 1])
-        spans = np.stack([self.ply_starts[plies], self.ply_ends[plies]], axis=1) - self.game_starts[index]
-        return spans.astype(np.int64, copy=False)
+        first = int(self.game_starts[index])
+        spans: npt.NDArray[np.int64] = np.stack([self.ply_starts[plies] - first, self.ply_ends[plies] - first], axis=1)
+        return spans
 
 
 def token_file_name(split: str, index: int) -> str:

@@ -1,0 +1,67 @@
+# make demo   the whole laboratory on the embedded sample, in minutes
+# make play   a game against the demo's PGN model
+# make test   all tests        make check   format, lint, types, room borders
+
+VENV   ?= .venv
+PYTHON ?= python3
+DEMO   ?= demo
+# More `--set section.key=value` for both trainings of the demo, and the size of its evaluation.
+DEMO_SET       ?=
+DEMO_POSITIONS ?= 500
+PYTEST_FLAGS   ?=
+
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SAMPLE := data_prep/sample/sample.pgn.zst
+
+.PHONY: demo test check format play clean
+.DELETE_ON_ERROR:
+
+demo: $(DEMO)/report/index.html
+	@echo
+	@cat $(DEMO)/report/table.txt
+	@echo "Report: $(DEMO)/report/index.html"
+	@echo "Play:   make play        (or: $(BIN)/chesslm play --model $(DEMO)/runs/english)"
+
+play: $(DEMO)/runs/pgn/run.json
+	$(BIN)/chesslm play --model $(DEMO)/runs/pgn
+
+test: $(READY)
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(DEMO)/data/games/manifest.json: $(SAMPLE) | $(READY)
+	$(BIN)/chesslm data prepare $(SAMPLE) --out $(DEMO)/data --notation pgn --notation english
+	touch $@
+
+$(DEMO)/runs/%/run.json: configs/demo-%.toml $(DEMO)/data/games/manifest.json
+	$(BIN)/chesslm train $< --set data.games=$(DEMO)/data --set run.out=$(DEMO)/runs/$* $(DEMO_SET)
+	touch $@
+
+$(DEMO)/legality.json: $(DEMO)/runs/pgn/run.json $(DEMO)/runs/english/run.json
+	$(BIN)/chesslm eval legality --model $(DEMO)/runs/pgn --model $(DEMO)/runs/english --controls \
+	  --games $(DEMO)/data --positions $(DEMO_POSITIONS) --seed 0 --json $@ --force
+
+$(DEMO)/likelihood.json: $(DEMO)/runs/pgn/run.json $(DEMO)/runs/english/run.json
+	$(BIN)/chesslm eval likelihood --model $(DEMO)/runs/pgn --model $(DEMO)/runs/english \
+	  --games $(DEMO)/data --positions $(DEMO_POSITIONS) --seed 0 --json $@ --force
+
+$(DEMO)/report/index.html: $(DEMO)/legality.json $(DEMO)/likelihood.json
+	$(BIN)/chesslm report $(DEMO)/runs/pgn $(DEMO)/runs/english $^ --out $(DEMO)/report

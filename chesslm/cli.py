@@ -44,19 +44,25 @@ def _run(command: EntryPoint, arguments: list[str]) -> int:
         loaded = typer.main.get_command(command.load())
         code = loaded.main(arguments, prog_name=f"chesslm {command.name}", standalone_mode=False)
         sys.stdout.flush()
-        return code if isinstance(code, int) else DONE
+        # typer turns Ctrl-C into Exit(130) and, without its standalone mode, returns an Exit's code.
+        return _interrupted() if code == INTERRUPTED else DONE
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _interrupted()
     except ChesslmError as error:
         return _fail(str(error))
-    except BrokenPipeError:
-        # The reader of our output has gone (`chesslm … | head`): not a failure, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     except TyperException as error:
         said = getattr(error, "format_message", error.__str__)()
         return _fail(f"{said.rstrip('.')} (see chesslm {command.name} --help)")
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has gone (`chesslm … | head`): not a failure, and nothing more can be said.
+        # (typer answers a broken pipe with SystemExit; our own commands return or raise.)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _fail(message: str) -> int:

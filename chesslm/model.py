@@ -1,0 +1,304 @@
+"""The decoder-only Transformer: normalise before each layer, rotary positions, SwiGLU; one file, top to bottom.
+
+Knows: the network, its initial weights, its parameter counts, and the cache of keys and values.
+Doesn't know: chess, notations, how it is trained (`training`) or asked (`inference`).
+
+Sources: RMSNorm (Zhang & Sennrich 2019), rotary positions in the half-split layout of GPT-NeoX and Llama (Su et al.
+2021), SwiGLU (Shazeer 2020), grouped key and value heads (Ainslie et al. 2023), query-key norm (Henry et al. 2020).
+
+Tensor key: B rows of a batch · T tokens fed now · S columns of keys (cached ones, then the T new ones) · C width ·
+H query heads · K key and value heads · D head size · V vocabulary · F hidden size of the SwiGLU layer.
+Masks are True where a token (T) may attend to a column (S).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from chesslm.config import ModelSection
+
+# Cosines and sines, each broadcasting over `[B, T, heads, D/2]`.
+Rotation = tuple[Tensor, Tensor]
+
+NORM_EPS = 1e-6
+# GPT-2's scale: small against what training makes of it, so the first predictions are close to uniform.
+INITIAL_STD = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCounts:
+    """Numbers of weights: a fair comparison keeps `trunk` equal and reports the others apart.
+
+    Args:
+        trunk: blocks and the last norm.
+        embedding: the table of token vectors.
+        head: the output matrix; 0 where it is the embedding's (tied).
+    """
+
+    trunk: int
+    embedding: int
+    head: int
+
+    @property
+    def total(self) -> int:
+        """All weights, each counted once."""
+        return self.trunk + self.embedding + self.head
+
+
+class KeyValueCache:
+    """Keys and values of the tokens already fed, for every block.
+
+    A column is a token that was fed, in that order; whether a row may look at a column, and which position the
+    token has, is for the caller to say (`mask_BTS`, `positions_BT`), so rows of different lengths can share columns.
+    Storage grows by doubling, so feeding one token at a time copies each column a constant number of times.
+    """
+
+    def __init__(self, num_blocks: int) -> None:
+        self._buffers: list[tuple[Tensor, Tensor] | None] = [None] * num_blocks
+        self._num_columns = [0] * num_blocks
+
+    def __len__(self) -> int:
+        """Columns held, in every row."""
+        return self._num_columns[-1]
+
+    def append(self, block: int, keys_BKTD: Tensor, values_BKTD: Tensor) -> tuple[Tensor, Tensor]:
+        """Add new columns to a block; all its keys and values, `[B, K, S, D]` each (views, don't write to them)."""
+        start = self._num_columns[block]
+        stop = start + keys_BKTD.shape[2]
+        buffers = self._buffers[block]
+        if buffers is None:
+            buffers = (keys_BKTD, values_BKTD)
+        else:
+            if stop > buffers[0].shape[2]:
+                buffers = (_grown(buffers[0], start, stop), _grown(buffers[1], start, stop))
+            buffers[0][:, :, start:stop] = keys_BKTD
+            buffers[1][:, :, start:stop] = values_BKTD
+        self._buffers[block] = buffers
+        self._num_columns[block] = stop
+        return buffers[0][:, :, :stop], buffers[1][:, :, :stop]
+
+    def select(self, rows_B: Tensor) -> KeyValueCache:
+        """A new cache that holds copies of these rows (int64 indices, repeats allowed)."""
+        chosen = KeyValueCache(len(self._buffers))
+        chosen._num_columns = list(self._num_columns)
+        for block, buffers in enumerate(self._buffers):
+            if buffers is not None:
+                stop = self._num_columns[block]
+                chosen._buffers[block] = (buffers[0][rows_B, :, :stop], buffers[1][rows_B, :, :stop])
+        return chosen
+
+    def cut(self, num_columns: int) -> None:
+        """Forget all columns from `num_columns` on.
+
+        Raises:
+            ValueError: there are fewer columns than that.
+        """
+        if not 0 <= num_columns <= len(self):
+            raise ValueError(f"can't cut {len(self)} columns to {num_columns}")
+        self._num_columns = [num_columns] * len(self._num_columns)
+
+
+def _grown(buffer_BKSD: Tensor, used: int, needed: int) -> Tensor:
+    rows, heads, capacity, size = buffer_BKSD.shape
+    grown = buffer_BKSD.new_empty(rows, heads, max(needed, 2 * capacity), size)
+    grown[:, :, :used] = buffer_BKSD[:, :, :used]
+    return grown
+
+
+class RMSNorm(nn.Module):
+    """Divides by the root mean square over the last dimension, then multiplies by a learned gain."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape in and out."""
+        return functional.rms_norm(x, (x.shape[-1],), self.weight, NORM_EPS)
+
+
+def rotary_table(num_positions: int, head_size: int, base: float) -> Rotation:
+    """Cosines and sines of position times base ** (-2 i / head_size), `[num_positions, head_size / 2]` each."""
+    wavelengths = base ** (-torch.arange(0, head_size, 2, dtype=torch.float64) / head_size)
+    angles = torch.arange(num_positions, dtype=torch.float64)[:, None] * wavelengths
+    return angles.cos().float(), angles.sin().float()
+
+
+def rotate(x_BTHD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn each pair (x[i], x[i + D/2]) by its position's angle; cos and sin broadcast over `[B, T, H, D/2]`."""
+    first, second = x_BTHD.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+class Attention(nn.Module):
+    """Causal self-attention with rotary positions; several query heads may share one key and value head."""
+
+    def __init__(self, config: ModelSection) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.kv_heads = config.kv_heads or config.heads
+        self.head_size = config.width // config.heads
+        self.qkv = nn.Linear(config.width, (self.heads + 2 * self.kv_heads) * self.head_size, bias=False)
+        self.out = nn.Linear(config.width, config.width, bias=False)
+        self.query_norm = RMSNorm(self.head_size) if config.qk_norm else nn.Identity()
+        self.key_norm = RMSNorm(self.head_size) if config.qk_norm else nn.Identity()
+
+    def forward(
+        self, x_BTC: Tensor, rotation: Rotation, mask_BTS: Tensor | None, cache: KeyValueCache | None, block: int
+    ) -> Tensor:
+        """What each token gathers from the columns it may attend to, `[B, T, C]`; no mask means causal."""
+        B, T, C = x_BTC.shape
+        heads_BTHD = self.qkv(x_BTC).view(B, T, self.heads + 2 * self.kv_heads, self.head_size)
+        q_BTHD, k_BTKD, v_BTKD = heads_BTHD.split((self.heads, self.kv_heads, self.kv_heads), dim=2)
+        q = rotate(self.query_norm(q_BTHD), *rotation).transpose(1, 2)
+        k = rotate(self.key_norm(k_BTKD), *rotation).transpose(1, 2)
+        v = v_BTKD.transpose(1, 2)
+        if cache is not None:
+            k, v = cache.append(block, k, v)
+        y_BHTD = functional.scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            attn_mask=None if mask_BTS is None else mask_BTS[:, None],
+            is_causal=mask_BTS is None and T > 1,
+            enable_gqa=self.kv_heads != self.heads,
+        )
+        gathered: Tensor = self.out(y_BHTD.transpose(1, 2).reshape(B, T, C))
+        return gathered
+
+
+class SwiGLU(nn.Module):
+    """The position-wise layer: `down(silu(gate(x)) * up(x))`, gate and up in one matrix product."""
+
+    def __init__(self, config: ModelSection) -> None:
+        super().__init__()
+        self.gate_up = nn.Linear(config.width, 2 * config.mlp_width, bias=False)
+        self.down = nn.Linear(config.mlp_width, config.width, bias=False)
+
+    def forward(self, x_BTC: Tensor) -> Tensor:
+        """Same shape in and out."""
+        gate_BTF, up_BTF = self.gate_up(x_BTC).chunk(2, dim=-1)
+        y_BTC: Tensor = self.down(functional.silu(gate_BTF) * up_BTF)
+        return y_BTC
+
+
+class Block(nn.Module):
+    """Attention, then SwiGLU, each on the normalised stream and added to it."""
+
+    def __init__(self, config: ModelSection) -> None:
+        super().__init__()
+        self.attention_norm = RMSNorm(config.width)
+        self.attention = Attention(config)
+        self.mlp_norm = RMSNorm(config.width)
+        self.mlp = SwiGLU(config)
+
+    def forward(
+        self, x_BTC: Tensor, rotation: Rotation, mask_BTS: Tensor | None, cache: KeyValueCache | None, block: int
+    ) -> Tensor:
+        """Same shape in and out."""
+        x_BTC = x_BTC + self.attention(self.attention_norm(x_BTC), rotation, mask_BTS, cache, block)
+        y_BTC: Tensor = x_BTC + self.mlp(self.mlp_norm(x_BTC))
+        return y_BTC
+
+
+class Decoder(nn.Module):
+    """Predicts the next token from all tokens before it.
+
+    Initial weights come from torch's global generator: seed it (`torch.manual_seed`) for the same weights.
+
+    >>> from chesslm.config import ModelSection
+    >>> _ = torch.manual_seed(0)
+    >>> model = Decoder(ModelSection(width=24, depth=2, heads=3, mlp_width=40, context_len=32), vocabulary_len=11)
+    >>> model(torch.tensor([[1, 2, 3]])).shape
+    torch.Size([1, 3, 11])
+    >>> model.parameter_counts()
+    ParameterCounts(trunk=10520, embedding=264, head=0)
+    """
+
+    def __init__(self, config: ModelSection, vocabulary_len: int) -> None:
+        super().__init__()
+        self.config = config
+        self.vocabulary_len = vocabulary_len
+        self.embedding = nn.Embedding(vocabulary_len, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.norm = RMSNorm(config.width)
+        self.unembedding = None if config.tied_head else nn.Linear(config.width, vocabulary_len, bias=False)
+        cos, sin = rotary_table(config.context_len, config.width // config.heads, config.rope_base)
+        self.register_buffer("rotary_cos", cos, persistent=False)
+        self.register_buffer("rotary_sin", sin, persistent=False)
+        self.rotary_cos: Tensor
+        self.rotary_sin: Tensor
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw fresh weights; what blocks add to the stream is scaled down by their number (GPT-2's scheme)."""
+        for name, parameter in self.named_parameters():
+            if parameter.ndim == 1:
+                nn.init.ones_(parameter)
+            elif name.endswith(("attention.out.weight", "mlp.down.weight")):
+                nn.init.normal_(parameter, std=INITIAL_STD / math.sqrt(2 * self.config.depth))
+            else:
+                nn.init.normal_(parameter, std=INITIAL_STD)
+
+    def forward(
+        self,
+        tokens_BT: Tensor,
+        *,
+        positions_BT: Tensor | None = None,
+        mask_BTS: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """Logits of the token after each token, `[B, T, V]`; arguments as in `hidden`."""
+        return self.head(self.hidden(tokens_BT, positions_BT=positions_BT, mask_BTS=mask_BTS, cache=cache))
+
+    def hidden(
+        self,
+        tokens_BT: Tensor,
+        *,
+        positions_BT: Tensor | None = None,
+        mask_BTS: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> Tensor:
+        """The normalised stream after the last block, `[B, T, C]`: `head` of any selection of it gives logits.
+
+        Args:
+            tokens_BT: token ids, int64.
+            positions_BT: place of each token in its text; consecutive after the cached columns if absent.
+            mask_BTS: bool, True where a token may attend to a column; each token needs one (itself will do).
+                Causal if absent.
+            cache: columns fed before; the new tokens' are appended.
+
+        Raises:
+            ValueError: a position beyond the context, where positions aren't given.
+        """
+        T = tokens_BT.shape[1]
+        start = 0 if cache is None else len(cache)
+        if positions_BT is None:
+            if start + T > self.config.context_len:
+                raise ValueError(f"{start + T} tokens don't fit into a context of {self.config.context_len}")
+            rotation = (self.rotary_cos[start : start + T, None], self.rotary_sin[start : start + T, None])
+        else:
+            rotation = (self.rotary_cos[positions_BT, None], self.rotary_sin[positions_BT, None])
+        if mask_BTS is None and start > 0 and T > 1:
+            mask_BTS = torch.ones(1, T, start + T, dtype=torch.bool, device=tokens_BT.device).tril(start)
+        x_BTC = self.embedding(tokens_BT)
+        for index, block in enumerate(self.blocks):
+            x_BTC = block(x_BTC, rotation, mask_BTS, cache, index)
+        normalised: Tensor = self.norm(x_BTC)
+        return normalised
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits `[…, V]` of hidden vectors `[…, C]`; feed only the ones whose logits are wanted."""
+        return functional.linear(hidden, self.embedding.weight if self.unembedding is None else self.unembedding.weight)
+
+    def parameter_counts(self) -> ParameterCounts:
+        """Weights of the trunk, the embedding and the head, apart."""
+        embedding = self.embedding.weight.numel()
+        head = 0 if self.unembedding is None else self.unembedding.weight.numel()
+        total = sum(parameter.numel() for parameter in self.parameters())
+        return ParameterCounts(trunk=total - embedding - head, embedding=embedding, head=head)

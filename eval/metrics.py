@@ -1,0 +1,81 @@
+"""The metrics that this laboratory publishes: names, versions, units, and how each number comes about.
+
+Knows: one definition a name (a number is only comparable with another of the same name, version and policy).
+Doesn't know: how a metric is computed (`legality`, `likelihood`) or shown (`tables`, the report).
+
+A changed definition gets a new version here, so that old and new files are never mixed unseen.
+
+>>> METRICS["legal_mass"].title, METRICS["legal_mass"].interval
+('legal mass', 'bootstrap')
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["rate", "nats", "perplexity", "tokens"]
+Interval = Literal["wilson", "bootstrap"]
+
+GREEDY = (
+    "greedy and unmasked, until the move is settled or impossible; "
+    "begin, end, padding and result tokens excepted, marks too at the first token"
+)
+ALL_MOVES = (
+    "no decoding: p(move) is summed over the notation's spellings, full softmax; "
+    "result, end and mark tokens removed at the first token and the rest renormalised"
+)
+MOST_PROBABLE_LEGAL = f"argmax over the legal moves of p(move); {ALL_MOVES}"
+FULL_SOFTMAX = "no decoding: teacher-forced token probabilities, full softmax, nothing removed"
+TEACHER_FORCED_ARGMAX = "argmax at every token that follows from the move, given the true game and move before it"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a metric's name means.
+
+    Args:
+        title: what tables call it.
+        unit: rates are in [0, 1]; nats and tokens are a ply's, unless the name says otherwise.
+        interval: how its 95 % interval is made.
+        better: which direction is better; None where neither is.
+        policy: how the model was asked (the decoding policy).
+        version: counts up when the definition changes.
+    """
+
+    title: str
+    unit: Unit
+    interval: Interval
+    better: Literal["higher", "lower"] | None
+    policy: str
+    version: int = 1
+
+
+METRICS: dict[str, Metric] = {
+    "first_choice_legal": Metric("first choice legal", "rate", "wilson", "higher", GREEDY),
+    "first_choice_tolerant": Metric(
+        "first choice legal, tolerant reader",
+        "rate",
+        "wilson",
+        "higher",
+        f"{GREEDY}; judged by python-chess parse_san, null moves refused",
+    ),
+    "legal_mass": Metric("legal mass", "rate", "bootstrap", "higher", ALL_MOVES),
+    "end_mass": Metric(
+        "end mass", "rate", "bootstrap", "lower", "no decoding: full softmax where a result could be written"
+    ),
+    "move_match": Metric("move match", "rate", "wilson", "higher", MOST_PROBABLE_LEGAL),
+    "free_move_match": Metric("free move match", "rate", "wilson", "higher", GREEDY),
+    "move_nats": Metric("move loss (nats)", "nats", "bootstrap", "lower", ALL_MOVES),
+    "mark_accuracy": Metric("mark accuracy", "rate", "wilson", "higher", TEACHER_FORCED_ARGMAX),
+    # One row for each kind in its `detail`; rates are of all first choices, so the kinds sum to the illegal rate.
+    "error_kind": Metric("illegal first choice", "rate", "wilson", None, GREEDY),
+    # `detail` is None for the whole, else one of the parts, which sum to it.
+    "text_nats_per_move": Metric("text loss a move (nats)", "nats", "bootstrap", "lower", FULL_SOFTMAX),
+    "perplexity_per_token": Metric("perplexity a token", "perplexity", "bootstrap", "lower", FULL_SOFTMAX),
+    "perplexity_per_move": Metric("perplexity a move", "perplexity", "bootstrap", "lower", ALL_MOVES),
+    "tokens_per_move": Metric("tokens a move", "tokens", "bootstrap", None, "none: counted in the games' text"),
+}
+
+TEXT_PARTS: tuple[str, ...] = ("moves", "numbers and separators", "marks", "result")
+"""The `detail` of the parts of `text_nats_per_move`."""

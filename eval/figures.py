@@ -1,0 +1,102 @@
+"""The report's pictures, as SVG text: learning curves and legality by ply.
+
+Knows: how values with intervals are drawn, in colours that colour-blind readers can tell apart.
+Doesn't know: where the values come from.
+
+The same values give the same bytes: no dates, fixed ids.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from eval.intervals import wilson_interval
+from eval.learning_curves import RunCurve
+from eval.records import MeasureRecord
+
+# Okabe & Ito (2008), without the pale yellow and black.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+STYLE = {
+    "svg.hashsalt": "chesslm",
+    "svg.fonttype": "path",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+}
+
+
+def colour_of(index: int) -> str:
+    """The colour of the model with this index in the report."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def learning_curves(curves: Sequence[RunCurve], labels: Sequence[str]) -> str:
+    """First choice legal (with Wilson 95 % bands) and move loss against games, tokens and seconds of training."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 6), layout="constrained")
+        axes = figure.subplots(2, 3, sharey="row")
+        for index, (curve, label) in enumerate(zip(curves, labels, strict=True)):
+            colour = colour_of(index)
+            xs = (
+                [point.games for point in curve.points],
+                [point.tokens / 1e6 for point in curve.points],
+                [point.train_s / 60 for point in curve.points],
+            )
+            bands = [
+                wilson_interval(round(p.first_choice_legal * p.num_positions), p.num_positions) for p in curve.points
+            ]
+            for column, x in enumerate(xs):
+                legal, loss = axes[0][column], axes[1][column]
+                legal.plot(x, [p.first_choice_legal for p in curve.points], "o-", ms=3, color=colour, label=label)
+                legal.fill_between(x, [b[0] for b in bands], [b[1] for b in bands], color=colour, alpha=0.15, lw=0)
+                loss.plot(x, [p.move_nats for p in curve.points], "o-", ms=3, color=colour, label=label)
+        for column, name in enumerate(("games seen", "million tokens seen", "minutes of training")):
+            axes[1][column].set_xlabel(name)
+        axes[0][0].set_ylabel("first choice legal")
+        axes[1][0].set_ylabel("move loss (nats)")
+        axes[0][0].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes[0][0].set_ylim(0, 1)
+        axes[0][0].legend(loc="best", frameon=False)
+        return _svg(figure)
+
+
+def legality_by_ply(series: Sequence[tuple[str, Sequence[MeasureRecord]]]) -> str:
+    """First choice legal on stretches of plies, one line a model, with 95 % intervals as bars."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 3.6), layout="constrained")
+        axes: Axes = figure.subplots()
+        ticks: dict[int, str] = {}
+        for index, (label, measures) in enumerate(series):
+            # A small shift keeps the bars of two models apart.
+            x = [(measure.first_ply or 0) + 0.6 * (index - (len(series) - 1) / 2) for measure in measures]
+            values = [measure.value for measure in measures]
+            # Wilson's interval holds the rate; rounding may put it outside by a last digit.
+            low = [max(0.0, measure.value - measure.low) for measure in measures]
+            high = [max(0.0, measure.high - measure.value) for measure in measures]
+            axes.errorbar(x, values, yerr=[low, high], fmt="o-", ms=4, capsize=3, color=colour_of(index), label=label)
+            for measure in measures:
+                last = "" if measure.last_ply is None else str(measure.last_ply)
+                ticks[measure.first_ply or 0] = f"{measure.first_ply}–{last}"
+        axes.set_xticks(sorted(ticks), [ticks[first] for first in sorted(ticks)])
+        axes.set_xlabel("ply")
+        axes.set_ylabel("first choice legal")
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.set_ylim(0, 1.02)
+        if series:
+            axes.legend(loc="best", frameon=False)
+        return _svg(figure)
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -1,6 +1,6 @@
 """The decoder-only Transformer: normalise before each layer, rotary positions, SwiGLU; one file, top to bottom.
 
-Knows: the network, its initial weights, its parameter counts, and the cache of keys and values.
+Knows: the network, its initial weights and its parameter counts.
 Doesn't know: chess, notations, how it is trained (`training`) or asked (`inference`).
 
 Sources: RMSNorm (Zhang & Sennrich 2019), rotary positions in the half-split layout of GPT-NeoX and Llama (Su et al.
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chesslm.config import ModelSection
+from chesslm.key_value_cache import KeyValueCache
 
 # Cosines and sines, each broadcasting over `[B, T, heads, D/2]`.
 Rotation = tuple[Tensor, Tensor]
@@ -28,6 +29,8 @@ Rotation = tuple[Tensor, Tensor]
 NORM_EPS = 1e-6
 # GPT-2's scale: small against what training makes of it, so the first predictions are close to uniform.
 INITIAL_STD = 0.02
+# The wordings of a last move that hardly fits run a little beyond the context; positions there need no weights.
+ROOM_BEYOND_CONTEXT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,66 +51,6 @@ class ParameterCounts:
     def total(self) -> int:
         """All weights, each counted once."""
         return self.trunk + self.embedding + self.head
-
-
-class KeyValueCache:
-    """Keys and values of the tokens already fed, for every block.
-
-    A column is a token that was fed, in that order; whether a row may look at a column, and which position the
-    token has, is for the caller to say (`mask_BTS`, `positions_BT`), so rows of different lengths can share columns.
-    Storage grows by doubling, so feeding one token at a time copies each column a constant number of times.
-    """
-
-    def __init__(self, num_blocks: int) -> None:
-        self._buffers: list[tuple[Tensor, Tensor] | None] = [None] * num_blocks
-        self._num_columns = [0] * num_blocks
-
-    def __len__(self) -> int:
-        """Columns held, in every row."""
-        return self._num_columns[-1]
-
-    def append(self, block: int, keys_BKTD: Tensor, values_BKTD: Tensor) -> tuple[Tensor, Tensor]:
-        """Add new columns to a block; all its keys and values, `[B, K, S, D]` each (views, don't write to them)."""
-        start = self._num_columns[block]
-        stop = start + keys_BKTD.shape[2]
-        buffers = self._buffers[block]
-        if buffers is None:
-            buffers = (keys_BKTD, values_BKTD)
-        else:
-            if stop > buffers[0].shape[2]:
-                buffers = (_grown(buffers[0], start, stop), _grown(buffers[1], start, stop))
-            buffers[0][:, :, start:stop] = keys_BKTD
-            buffers[1][:, :, start:stop] = values_BKTD
-        self._buffers[block] = buffers
-        self._num_columns[block] = stop
-        return buffers[0][:, :, :stop], buffers[1][:, :, :stop]
-
-    def select(self, rows_B: Tensor) -> KeyValueCache:
-        """A new cache that holds copies of these rows (int64 indices, repeats allowed)."""
-        chosen = KeyValueCache(len(self._buffers))
-        chosen._num_columns = list(self._num_columns)
-        for block, buffers in enumerate(self._buffers):
-            if buffers is not None:
-                stop = self._num_columns[block]
-                chosen._buffers[block] = (buffers[0][rows_B, :, :stop], buffers[1][rows_B, :, :stop])
-        return chosen
-
-    def cut(self, num_columns: int) -> None:
-        """Forget all columns from `num_columns` on.
-
-        Raises:
-            ValueError: there are fewer columns than that.
-        """
-        if not 0 <= num_columns <= len(self):
-            raise ValueError(f"can't cut {len(self)} columns to {num_columns}")
-        self._num_columns = [num_columns] * len(self._num_columns)
-
-
-def _grown(buffer_BKSD: Tensor, used: int, needed: int) -> Tensor:
-    rows, heads, capacity, size = buffer_BKSD.shape
-    grown = buffer_BKSD.new_empty(rows, heads, max(needed, 2 * capacity), size)
-    grown[:, :, :used] = buffer_BKSD[:, :, :used]
-    return grown
 
 
 class RMSNorm(nn.Module):
@@ -228,7 +171,9 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = RMSNorm(config.width)
         self.unembedding = None if config.tied_head else nn.Linear(config.width, vocabulary_len, bias=False)
-        cos, sin = rotary_table(config.context_len, config.width // config.heads, config.rope_base)
+        cos, sin = rotary_table(
+            config.context_len + ROOM_BEYOND_CONTEXT, config.width // config.heads, config.rope_base
+        )
         self.register_buffer("rotary_cos", cos, persistent=False)
         self.register_buffer("rotary_sin", sin, persistent=False)
         self.rotary_cos: Tensor
@@ -268,13 +213,14 @@ class Decoder(nn.Module):
 
         Args:
             tokens_BT: token ids, int64.
-            positions_BT: place of each token in its text; consecutive after the cached columns if absent.
+            positions_BT: place of each token in its text, less than the context and `ROOM_BEYOND_CONTEXT`;
+                consecutive after the cached columns, within the context, if absent.
             mask_BTS: bool, True where a token may attend to a column; each token needs one (itself will do).
                 Causal if absent.
             cache: columns fed before; the new tokens' are appended.
 
         Raises:
-            ValueError: a position beyond the context, where positions aren't given.
+            ValueError: positions aren't given and don't fit into the context.
         """
         T = tokens_BT.shape[1]
         start = 0 if cache is None else len(cache)

@@ -1,0 +1,71 @@
+"""Keys and values of the tokens that a decoder has been fed.
+
+Knows: how to append to them, to take some rows of them, and to forget their end.
+Doesn't know: attention (`model`), or which tokens they belong to.
+
+Tensor key: B rows of a batch · K key and value heads · T tokens fed now · S columns fed so far · D head size.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+class KeyValueCache:
+    """Keys and values of the tokens already fed, for every block.
+
+    A column is a token that was fed, in that order; whether a row may look at it, and which position it has, is for
+    the caller to say (`mask_BTS`, `positions_BT`), so rows of different lengths share columns.
+    Storage grows by doubling, so that feeding token by token copies each column a constant number of times.
+    """
+
+    def __init__(self, num_blocks: int) -> None:
+        self._buffers: list[tuple[Tensor, Tensor] | None] = [None] * num_blocks
+        self._num_columns = [0] * num_blocks
+
+    def __len__(self) -> int:
+        """Columns held, in every row."""
+        return self._num_columns[-1]
+
+    def append(self, block: int, keys_BKTD: Tensor, values_BKTD: Tensor) -> tuple[Tensor, Tensor]:
+        """Add new columns to a block; all its keys and values, `[B, K, S, D]` each (views, don't write to them)."""
+        start = self._num_columns[block]
+        stop = start + keys_BKTD.shape[2]
+        buffers = self._buffers[block]
+        if buffers is None:
+            buffers = (keys_BKTD, values_BKTD)
+        else:
+            if stop > buffers[0].shape[2]:
+                buffers = (_grown(buffers[0], start, stop), _grown(buffers[1], start, stop))
+            buffers[0][:, :, start:stop] = keys_BKTD
+            buffers[1][:, :, start:stop] = values_BKTD
+        self._buffers[block] = buffers
+        self._num_columns[block] = stop
+        return buffers[0][:, :, :stop], buffers[1][:, :, :stop]
+
+    def select(self, rows_B: Tensor) -> KeyValueCache:
+        """A new cache that holds copies of these rows (int64 indices, repeats allowed)."""
+        chosen = KeyValueCache(len(self._buffers))
+        chosen._num_columns = list(self._num_columns)
+        for block, buffers in enumerate(self._buffers):
+            if buffers is not None:
+                stop = self._num_columns[block]
+                chosen._buffers[block] = (buffers[0][rows_B, :, :stop], buffers[1][rows_B, :, :stop])
+        return chosen
+
+    def cut(self, num_columns: int) -> None:
+        """Forget all columns from `num_columns` on.
+
+        Raises:
+            ValueError: there are fewer columns than that.
+        """
+        if not 0 <= num_columns <= len(self):
+            raise ValueError(f"can't cut {len(self)} columns to {num_columns}")
+        self._num_columns = [num_columns] * len(self._num_columns)
+
+
+def _grown(buffer_BKSD: Tensor, used: int, needed: int) -> Tensor:
+    rows, heads, capacity, size = buffer_BKSD.shape
+    grown = buffer_BKSD.new_empty(rows, heads, max(needed, 2 * capacity), size)
+    grown[:, :, :used] = buffer_BKSD[:, :, :used]
+    return grown

@@ -1,0 +1,131 @@
+"""A trained model as a player.
+
+Knows: the lenient policy (the most probable legal move, or a seeded draw among legal moves) and what a decision tells.
+Doesn't know: how probabilities come about (`inference`), matches, or the strict policy, which a match plays by looking
+at `Decision.first_choice_move`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import chess
+import numpy as np
+
+from chesslm.checkpoints import LoadedModel, load_model
+from chesslm.first_choice import FirstChoice
+from chesslm.inference import MoveProbabilities, moves_and_first_choices
+from chesslm.model import Decoder
+from chesslm.notation import Notation
+from chesslm.player import ClosingPlayer, Decision
+from chesslm.sampling import check_sampling, drawn, reshaped
+from chesslm.token_model import TokenModel
+
+
+class ModelPlayer(ClosingPlayer):
+    """Plays p(move | game) over the legal moves.
+
+    A draw depends on the seed and the game so far, not on what was asked before or together with it, so a match that
+    is stopped and resumed, or batched otherwise, plays the same games.
+
+    Args:
+        model: what predicts tokens.
+        notation: how it writes games.
+        name: shown to people.
+        temperature: 0 plays the most probable legal move; 1 draws from p renormalised over legal moves.
+        top_k: draw among this many most probable legal moves only.
+        top_p: of these, draw among the fewest that together reach this share.
+        seed: of the draws.
+        loaded: the checkpoint it comes from, if any.
+
+    Raises:
+        ValueError: a sampling parameter is out of range.
+    """
+
+    def __init__(
+        self,
+        model: TokenModel | Decoder,
+        notation: Notation,
+        *,
+        name: str,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        loaded: LoadedModel | None = None,
+    ) -> None:
+        check_sampling(temperature, top_k, top_p)
+        self.name = name
+        self.notation = notation
+        self.loaded = loaded
+        self._model = model
+        self._temperature = temperature
+        self._top_k = top_k
+        self._top_p = top_p
+        self._seed = seed
+
+    def choose_many(self, boards: Sequence[chess.Board]) -> list[Decision]:
+        """A decision for each board, in order, from one reading of each game.
+
+        Raises:
+            GameTooLong: a game leaves no room in the model's context, or has no token for its move number.
+            UnsupportedPosition: a game didn't begin at the start position.
+            ValueError: a game is over: there is no legal move.
+        """
+        for board in boards:
+            if not any(board.legal_moves):
+                raise ValueError(f"no legal move in {board.fen()}")
+        answers = moves_and_first_choices(self._model, self.notation, boards)
+        return [
+            self._decide(board, probabilities, choice)
+            for board, (probabilities, choice) in zip(boards, answers, strict=True)
+        ]
+
+    def _decide(self, board: chess.Board, probabilities: MoveProbabilities, choice: FirstChoice) -> Decision:
+        ranked = sorted(
+            zip(probabilities.moves, probabilities.logprobs, strict=True), key=lambda pair: (-pair[1], pair[0].uci())
+        )
+        logprobs = np.array([logprob for _, logprob in ranked])
+        return Decision(
+            move=ranked[self._pick(board, logprobs)][0],
+            first_choice=choice.text,
+            first_choice_move=choice.move,
+            legal_mass=probabilities.legal_mass,
+            candidates=tuple((move, float(p)) for (move, _), p in zip(ranked, np.exp(logprobs), strict=True)),
+        )
+
+    def _pick(self, board: chess.Board, logprobs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
+        if self._temperature == 0.0 or not np.isfinite(logprobs[0]):
+            return 0
+        weights = reshaped(logprobs, temperature=self._temperature, top_k=self._top_k, top_p=self._top_p)
+        moves = " ".join(move.uci() for move in board.move_stack)
+        return drawn(weights, random.Random(f"{self._seed}|{moves}").random())
+
+
+def load_player(
+    name_or_path: str,
+    *,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> ModelPlayer:
+    """A player from a checkpoint folder, a run folder or a shipped name.
+
+    Raises:
+        InputError, FormatError: there is no such model, or its files are corrupt.
+        ValueError: a sampling parameter is out of range.
+    """
+    loaded = load_model(name_or_path, device=device)
+    return ModelPlayer(
+        loaded.model,
+        loaded.notation,
+        name=loaded.name,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        loaded=loaded,
+    )

@@ -1,0 +1,155 @@
+"""Free-running text: token by token, unmasked, each row with its own seed.
+
+Knows: temperature, top-k and top-p over tokens, and over any other weights.
+Doesn't know: chess. (Players sample over legal moves: `model_player`.)
+
+Tensor key: B rows that still go on · V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from chesslm.model import Decoder
+from chesslm.notation import Notation
+from chesslm.token_model import TokenModel, as_token_model, batches_by_length
+
+Floats = npt.NDArray[np.float64]
+# Prefixes, and room for what is written, that go through the model at once; bounds the cache's memory.
+TOKENS_PER_SAMPLED_BATCH = 32_768
+
+
+def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
+    """Raise ValueError unless temperature >= 0, top_k >= 1 and 0 < top_p <= 1 (or absent)."""
+    if not (math.isfinite(temperature) and temperature >= 0.0):
+        raise ValueError(f"temperature must be 0 or more, not {temperature}")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be 1 or more, not {top_k}")
+    if top_p is not None and not 0.0 < top_p <= 1.0:
+        raise ValueError(f"top_p must be above 0 and at most 1, not {top_p}")
+
+
+def reshaped(logprobs: Floats, *, temperature: float, top_k: int | None, top_p: float | None) -> Floats:
+    """Probabilities after temperature, then top-k, then top-p; they sum to one, in the order given.
+
+    Args:
+        logprobs: at least one finite value; they needn't be normalised. Of equal ones the first counts as larger.
+        temperature: divides logarithms; 0 puts everything on the largest.
+        top_k: keep this many of the largest; all if absent.
+        top_p: of these, keep the fewest that together reach this share; all if absent.
+
+    >>> reshaped(np.log([0.2, 0.5, 0.3]), temperature=1.0, top_k=2, top_p=None).round(3).tolist()
+    [0.0, 0.625, 0.375]
+    """
+    order = np.argsort(-logprobs, kind="stable")
+    if temperature == 0.0:
+        certain: Floats = np.zeros_like(logprobs)
+        certain[order[0]] = 1.0
+        return certain
+    weights: Floats = np.exp((logprobs - logprobs[order[0]]) / temperature)
+    if top_k is not None:
+        weights[order[top_k:]] = 0.0
+    weights /= weights.sum()
+    if top_p is not None:
+        reached_before = np.cumsum(weights[order]) - weights[order]
+        weights[order[reached_before >= top_p]] = 0.0
+        weights /= weights.sum()
+    return weights
+
+
+def drawn(weights: Floats, uniform: float) -> int:
+    """The index where the running sum of weights passes `uniform` (in [0, 1)) of their total; never a zero weight."""
+    sums = np.cumsum(weights)
+    index = int(np.searchsorted(sums, uniform * sums[-1], side="right"))
+    return min(index, int(np.flatnonzero(weights)[-1]))
+
+
+def sample_text(
+    model: TokenModel | Decoder,
+    notation: Notation,
+    *,
+    prefixes: Sequence[Sequence[int]],
+    temperature: float,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seeds: Sequence[int],
+    max_new_tokens: int,
+) -> list[list[int]]:
+    """What the model writes after each prefix, without the prefix.
+
+    A text ends with the end token, or without it after `max_new_tokens` or where the context is full.
+
+    Args:
+        model: what writes.
+        notation: whose vocabulary says which token ends a game.
+        prefixes: at least one token each.
+        temperature: 0 takes the most probable token; 1 samples the model's own distribution.
+        top_k: sample among this many most probable tokens only.
+        top_p: of what is left, sample among the fewest most probable tokens that together reach this probability.
+        seeds: one for each prefix. A row's text depends on its prefix and seed alone, not on the other rows (but for
+            the rounding of float32 sums).
+        max_new_tokens: the most tokens to write.
+
+    Raises:
+        ValueError: a sampling parameter is out of range, or there aren't as many seeds as prefixes.
+    """
+    check_sampling(temperature, top_k, top_p)
+    if len(seeds) != len(prefixes):
+        raise ValueError(f"{len(prefixes)} prefixes need as many seeds, not {len(seeds)}")
+    tokens = as_token_model(model)
+    lengths = [len(prefix) for prefix in prefixes]
+    texts: dict[int, list[int]] = {}
+
+    def draw(logits: Floats, generator: np.random.Generator) -> int:
+        weights = reshaped(logits, temperature=temperature, top_k=top_k, top_p=top_p)
+        return drawn(weights, generator.random())
+
+    room = min(max_new_tokens, tokens.context_len)
+    for batch in batches_by_length(lengths, extra=room, tokens=TOKENS_PER_SAMPLED_BATCH):
+        rows = [
+            _Row(
+                prefix=list(prefixes[index]),
+                generator=np.random.default_rng(seeds[index]),
+                num_left=min(max_new_tokens, tokens.context_len - lengths[index]),
+            )
+            for index in batch
+        ]
+        _write(tokens, rows, notation.vocabulary.end_id, draw)
+        texts.update(zip(batch, [row.written for row in rows], strict=True))
+    return [texts[index] for index in range(len(prefixes))]
+
+
+@dataclass(slots=True)
+class _Row:
+    """A text being written; `num_left` is how many tokens it may still get."""
+
+    prefix: list[int]
+    generator: np.random.Generator
+    num_left: int
+    written: list[int] = field(default_factory=list)
+
+
+def _write(
+    model: TokenModel, rows: Sequence[_Row], end_id: int, draw: Callable[[Floats, np.random.Generator], int]
+) -> None:
+    """Write all rows in step; each finishes on its own, and the batch shrinks when half of it has."""
+    reading = model.read([row.prefix for row in rows])
+    logits_BV = reading.logits(range(len(rows)), [len(row.prefix) - 1 for row in rows])
+    batch = list(rows)
+    while True:
+        for row, logits in zip(batch, logits_BV.double().cpu().numpy(), strict=True):
+            if row.num_left > 0:
+                row.written.append(draw(logits, row.generator))
+                row.num_left = 0 if row.written[-1] == end_id else row.num_left - 1
+        active = [place for place, row in enumerate(batch) if row.num_left > 0]
+        if not active:
+            return
+        if 2 * len(active) <= len(batch):
+            reading = reading.select(active)
+            batch = [batch[place] for place in active]
+        logits_BV = reading.extend([row.written[-1] for row in batch])

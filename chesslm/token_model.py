@@ -1,0 +1,176 @@
+"""What inference needs of a network, and the decoder seen that way.
+
+Knows: the `TokenModel` protocol; reading many prompts of different lengths at once with one cache, then asking what
+follows them, what follows whole trees of tokens after them, or going on token by token.
+Doesn't know: what tokens mean (`notation`), or how answers become moves (`move_scores`).
+
+Tensor key: B prompts · T tokens of the longest prompt · N tokens of the largest tree · S columns of the cache (T or
+T + N) · V vocabulary · R requests. Masks are True where a token may attend to a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chesslm.key_value_cache import KeyValueCache
+from chesslm.model import Decoder
+from chesslm.token_tree import Branches
+
+# Enough for matrix products to run at full speed on a few cores; keeps logits of a 4,096-token vocabulary under 100 MB.
+TOKENS_PER_BATCH = 4_096
+
+
+class Reading(Protocol):
+    """Prompts that a model has read and can be asked about. Logits are float32 and the caller's to overwrite."""
+
+    def logits(self, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
+        """Logits of what follows token `columns[r]` of prompt `rows[r]`, `[R, V]`."""
+        ...
+
+    def branch_logits(self, branches: Sequence[Branches]) -> Tensor:
+        """Logits of what follows each token of each prompt's branches, `[sum of their lengths, V]`, prompt by prompt.
+
+        The reading itself stays as it was.
+        """
+        ...
+
+    def select(self, rows: Sequence[int]) -> Reading:
+        """A copy with these prompts alone, in this order."""
+        ...
+
+    def extend(self, tokens: Sequence[int]) -> Tensor:
+        """Append one token to each prompt; logits of what follows, `[B, V]`. `logits` still speaks of old columns."""
+        ...
+
+
+class TokenModel(Protocol):
+    """Predicts tokens from tokens."""
+
+    @property
+    def context_len(self) -> int:
+        """The most tokens that a text should have. A prompt fits; branches may go up to 64 tokens beyond."""
+        ...
+
+    def read(self, prompts: Sequence[Sequence[int]]) -> Reading:
+        """Read prompts (at least one token each, at most `context_len`) in one batch."""
+        ...
+
+
+def as_token_model(model: TokenModel | Decoder) -> TokenModel:
+    """The protocol's view of a decoder; anything else is taken as it is."""
+    return DecoderTokenModel(model) if isinstance(model, Decoder) else model
+
+
+class DecoderTokenModel:
+    """A `Decoder` as a `TokenModel`; computes in the decoder's own precision, without gradients."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    @property
+    def context_len(self) -> int:
+        """The decoder's context, in tokens."""
+        return self._decoder.config.context_len
+
+    def read(self, prompts: Sequence[Sequence[int]]) -> Reading:
+        """Read prompts in one batch, padded on the right: causal attention never lets a token see the padding."""
+        with torch.inference_mode():
+            device = self._decoder.embedding.weight.device
+            lengths = np.array([len(prompt) for prompt in prompts])
+            tokens = np.zeros((len(prompts), lengths.max()), dtype=np.int64)
+            for row, prompt in enumerate(prompts):
+                tokens[row, : len(prompt)] = prompt
+            cache = KeyValueCache(self._decoder.config.depth)
+            hidden_BTC = self._decoder.hidden(torch.from_numpy(tokens).to(device), cache=cache)
+            seen_BS = torch.from_numpy(np.arange(tokens.shape[1]) < lengths[:, None]).to(device)
+            return _DecoderReading(self._decoder, cache, seen_BS, torch.from_numpy(lengths).to(device), hidden_BTC)
+
+
+class _DecoderReading:
+    """Prompts in a cache: column j of row b counts where `seen_BS[b, j]`."""
+
+    def __init__(
+        self, decoder: Decoder, cache: KeyValueCache, seen_BS: Tensor, lengths_B: Tensor, hidden_BTC: Tensor
+    ) -> None:
+        self._decoder = decoder
+        self._cache = cache
+        self._seen_BS = seen_BS
+        self._lengths_B = lengths_B
+        self._hidden_BTC = hidden_BTC
+
+    @torch.inference_mode()
+    def logits(self, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
+        return self._decoder.head(self._hidden_BTC[list(rows), list(columns)])
+
+    @torch.inference_mode()
+    def branch_logits(self, branches: Sequence[Branches]) -> Tensor:
+        num_columns = len(self._cache)
+        num_nodes = max(len(tree) for tree in branches)
+        if num_nodes == 0:
+            return self._hidden_BTC.new_empty(0, self._decoder.vocabulary_len)
+        shape = (len(branches), num_nodes)
+        tokens_BN, depths_BN = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        is_real_BN = np.zeros(shape, dtype=bool)
+        # Padding attends to itself alone, so that no row of the attention is empty.
+        sees_BNN = np.tile(np.eye(num_nodes, dtype=bool), (len(branches), 1, 1))
+        for row, tree in enumerate(branches):
+            size = len(tree)
+            tokens_BN[row, :size] = tree.tokens
+            depths_BN[row, :size] = tree.depths()
+            is_real_BN[row, :size] = True
+            for node, parent in enumerate(tree.parents):
+                if parent >= 0:
+                    sees_BNN[row, node] |= sees_BNN[row, parent]
+        device = self._lengths_B.device
+        prompt_BNS = self._seen_BS[:, None].expand(-1, num_nodes, -1)
+        hidden_BNC = self._decoder.hidden(
+            torch.from_numpy(tokens_BN).to(device),
+            positions_BT=self._lengths_B[:, None] + torch.from_numpy(depths_BN).to(device),
+            mask_BTS=torch.cat((prompt_BNS, torch.from_numpy(sees_BNN).to(device)), dim=2),
+            cache=self._cache,
+        )
+        self._cache.cut(num_columns)
+        return self._decoder.head(hidden_BNC[torch.from_numpy(is_real_BN).to(device)])
+
+    @torch.inference_mode()
+    def select(self, rows: Sequence[int]) -> Reading:
+        index_B = torch.tensor(list(rows), dtype=torch.int64, device=self._lengths_B.device)
+        return _DecoderReading(
+            self._decoder,
+            self._cache.select(index_B),
+            self._seen_BS[index_B],
+            self._lengths_B[index_B],
+            self._hidden_BTC[index_B],
+        )
+
+    @torch.inference_mode()
+    def extend(self, tokens: Sequence[int]) -> Tensor:
+        tokens_B1 = torch.tensor([[token] for token in tokens], dtype=torch.int64, device=self._lengths_B.device)
+        self._seen_BS = torch.cat((self._seen_BS, torch.ones_like(tokens_B1, dtype=torch.bool)), dim=1)
+        hidden_B1C = self._decoder.hidden(
+            tokens_B1, positions_BT=self._lengths_B[:, None], mask_BTS=self._seen_BS[:, None], cache=self._cache
+        )
+        self._lengths_B = self._lengths_B + 1
+        return self._decoder.head(hidden_B1C[:, 0])
+
+
+def batches_by_length(lengths: Sequence[int], *, extra: int, tokens: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:
+    """Indices in batches of similar length, longest first; padded, with `extra` each, within `tokens` (or alone).
+
+    >>> list(batches_by_length([3, 9, 2, 8], extra=1, tokens=20))
+    [[1, 3], [0, 2]]
+    """
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        longest = lengths[batch[0]] if batch else lengths[index]
+        if batch and (len(batch) + 1) * (longest + extra) > tokens:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

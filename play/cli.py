@@ -1,0 +1,107 @@
+"""`chesslm play`: options to a game.
+
+Knows: the options, which of them exclude each other, and the order in which mistakes are found: before a model loads.
+Doesn't know: how a game is played (`plain`) or how a model is opened (`opponent`).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chesslm.errors import ConfigError
+from play.inert_text import inert
+from play.ledger import default_ledger, read_entries, tallies
+from play.opponent import Policy, open_opponent
+from play.pgn_in import GivenGame, read_moves, read_pgn
+from play.plain import Colour, PlainGame
+from play.record_text import tally_lines
+from play.terminal import Terminal
+
+app = typer.Typer(help="Play against a model in the terminal.", add_completion=False)
+
+
+@app.command()
+def play(
+    model: Annotated[
+        str | None,
+        typer.Option(help="a run folder, a checkpoint, a shipped model's name, or random; a shipped model if absent"),
+    ] = None,
+    colour: Annotated[Colour, typer.Option(help="your colour; random tosses a coin for each game")] = "white",
+    temperature: Annotated[
+        float | None, typer.Option(min=0.0, help="0 (the default) plays the best legal move; higher is more varied")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="draw from the k best legal moves only")] = None,
+    top_p: Annotated[float | None, typer.Option(help="draw from the best legal moves that hold this share")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seeds what is drawn")] = 0,
+    moves: Annotated[str | None, typer.Option(help='go on after these moves, such as "1. e4 e5"')] = None,
+    pgn: Annotated[Path | None, typer.Option(help="go on after the first game of this PGN file")] = None,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="draw pieces as letters")] = False,
+    ledger: Annotated[
+        Path | None, typer.Option(help="record games here; if absent, typed games in your home's .local/share/chesslm")
+    ] = None,
+    no_ledger: Annotated[bool, typer.Option("--no-ledger", help="record no game")] = False,
+    record: Annotated[bool, typer.Option("--record", help="show how models did against people, and leave")] = False,
+    _plain: Annotated[bool, typer.Option("--plain", help="line by line, which is the only way so far")] = False,
+) -> None:
+    """Play against a model in the terminal, or show the record of games against people."""
+    if ledger is not None and no_ledger:
+        raise ConfigError("--ledger and --no-ledger exclude each other")
+    if record:
+        _show_record(ledger)
+        return
+    policy = _policy(temperature, top_k, top_p, seed)
+    given = _given(moves, pgn)
+    if ledger is not None and ledger.exists():
+        # A file of another kind is never appended to, and a ledger that can't be read is better known now.
+        read_entries(ledger)
+    terminal = Terminal(ascii_only=ascii_only)
+    # A game through a pipe isn't a person's, so it is recorded only where that is asked for.
+    kept = ledger or (default_ledger() if terminal.is_typed and not no_ledger else None)
+    opponent = open_opponent(model, policy)
+    resume = _resume(model, policy)
+    with opponent.player:
+        PlainGame(opponent, terminal, colour=colour, ledger=kept, resume=resume).run(given)
+
+
+def _policy(temperature: float | None, top_k: int | None, top_p: float | None, seed: int) -> Policy:
+    if temperature is not None and not math.isfinite(temperature):
+        raise ConfigError(f"--temperature {temperature}: not a finite number")
+    # Not "top_p <= 0", which would let NaN through.
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ConfigError(f"--top-p {top_p:g}: not in (0, 1]")
+    if not temperature and (top_k is not None or top_p is not None):
+        raise ConfigError("--top-k and --top-p choose what is drawn from, so they need a --temperature above 0")
+    return Policy(temperature=temperature or 0.0, top_k=top_k, top_p=top_p, seed=seed)
+
+
+def _given(moves: str | None, pgn: Path | None) -> GivenGame | None:
+    if moves is not None and pgn is not None:
+        raise ConfigError("--moves and --pgn exclude each other")
+    if pgn is not None:
+        return read_pgn(pgn)
+    return None if moves is None else GivenGame(read_moves(moves, source="--moves"))
+
+
+def _resume(model: str | None, policy: Policy) -> list[str]:
+    options: dict[str, object] = {"--model": model, "--top-k": policy.top_k, "--top-p": policy.top_p}
+    if policy.temperature:
+        options["--temperature"] = policy.temperature
+    if policy.seed:
+        options["--seed"] = policy.seed
+    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    return ["chesslm", "play", *given]
+
+
+def _show_record(ledger: Path | None) -> None:
+    path = ledger or default_ledger()
+    if ledger is None and not path.exists():
+        print(f"No game against a person is recorded yet in {inert(str(path))}")
+        return
+    entries = read_entries(path)
+    print(f"Games against people in {inert(str(path))}: {len(entries)}")
+    for line in ["", *tally_lines(tallies(entries))]:
+        print(line)

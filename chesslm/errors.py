@@ -9,6 +9,7 @@ Doesn't know: who raises them, or how a command prints them (`chesslm/cli.py` do
     │   ├── InputError                an input file is missing, corrupt or not what it should be
     │   ├── OutputError               an output can't be written, or exists with other inputs
     │   ├── FormatError               one of our own files is of another kind, version or vocabulary
+    │   ├── TrainingError             training can't go on: the loss is no longer a number
     │   ├── PlayerError               an opponent can't be started or has died
     │   └── MissingToolError          an external program (Stockfish) is not installed
     └── GameError                     about one game or position; a command counts it or shows it
@@ -45,6 +46,10 @@ class OutputError(UserError):
 
 class FormatError(UserError):
     """One of our own files is of another kind, version or vocabulary; the message names both sides."""
+
+
+class TrainingError(UserError):
+    """Training can't go on (the loss or its gradient is not finite); the message says what is kept."""
 
 
 class PlayerError(UserError):

@@ -85,12 +85,13 @@ def write_token_file(path: Path, content: TokenFile, *, notation: str, fingerpri
     write_whole(path, lambda temporary: save_file(arrays, temporary, metadata=metadata))
 
 
-def read_token_file(path: Path, *, fingerprint: str | None = None) -> TokenFile:
+def read_token_file(path: Path, *, fingerprint: str | None = None, games_digest: str | None = None) -> TokenFile:
     """Read a token file and check that it is whole.
 
     Raises:
         InputError: missing or cut short.
-        FormatError: not a token file, of another vocabulary than `fingerprint`, or its offsets don't fit.
+        FormatError: not a token file, of another vocabulary than `fingerprint`, of other games than `games_digest`,
+            or its offsets don't fit.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -108,6 +109,9 @@ def read_token_file(path: Path, *, fingerprint: str | None = None) -> TokenFile:
         raise FormatError(
             f"{path}: written with vocabulary {found[:12]}, but the vocabulary here is {fingerprint[:12]}"
         )
+    found = metadata.get("games_digest", "")
+    if games_digest is not None and found != games_digest:
+        raise FormatError(f"{path}: written from games {found[:12]}, but the games folder is {games_digest[:12]}")
     for name, kind in _ARRAYS.items():
         if arrays[name].dtype != kind or arrays[name].ndim != 1:
             raise FormatError(f"{path}: array {name!r} is {arrays[name].dtype}, expected {np.dtype(kind)}")

@@ -1,0 +1,302 @@
+"""From token files to steps: which games, in which order, in which rows.
+
+Knows: how games are chosen and ordered (the same for every notation), how many make a step, how a step is cut into
+micro-batches of games of similar length.
+Doesn't know: models, optimisers, files of a run. All state is a `Place`: three numbers that a checkpoint keeps.
+
+Order: a game's place in an epoch is decided by its moves hash, the seed and the epoch alone. Token ids, notation, the
+order of files and the other games have no part in it, so two notations of one games folder see "the same games in the
+same order", and a run on fewer games sees a subsequence.
+
+Rows: a game stands in one row, whole and alone; no attention crosses games because no row holds two. Rows are padded on
+the right, where a causal model can't see the padding, and a micro-batch says which of its tokens are real.
+
+Tensor key: B rows (games), T tokens of the longest game less one, N real tokens of all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from chesslm.errors import ConfigError, InputError
+from chesslm.token_files import TokenFile, read_token_file, token_files
+
+Indices = npt.NDArray[np.int64]
+
+
+class TokenGames:
+    """The games of one split as tokens, smallest moves hash first.
+
+    Games of equal hash (equal moves; only where duplicates were kept) stand in the order of the files.
+
+    Args:
+        contents: the token files, as read.
+        max_games: keep the games of smallest hash, these many; all if None.
+    """
+
+    def __init__(self, contents: Sequence[TokenFile], max_games: int | None = None) -> None:
+        self._contents = tuple(contents)
+        file_of = np.repeat(np.arange(len(contents)), [len(content) for content in contents])
+        game_of = _join([np.arange(len(content)) for content in contents])
+        hashes = np.concatenate([np.zeros(0, np.uint64), *(content.moves_hashes for content in contents)])
+        order = np.argsort(hashes, kind="stable")[:max_games]
+        self._file_of: Indices = file_of[order]
+        self._game_of: Indices = game_of[order]
+        self.moves_hashes: npt.NDArray[np.uint64] = hashes[order]
+        self.lens: Indices = _join([np.diff(content.game_starts) for content in contents])[order]
+        """Tokens of each game, begin and end included."""
+        self.num_plies: Indices = _join([np.diff(content.ply_game_starts) for content in contents])[order]
+        """Plies of each game."""
+
+    def __len__(self) -> int:
+        return len(self.lens)
+
+    def game_tokens(self, index: int) -> npt.NDArray[np.uint16]:
+        """Token ids of one game, begin to end."""
+        content: TokenFile = self._contents[int(self._file_of[index])]
+        return content.game_tokens(int(self._game_of[index]))
+
+
+def read_token_games(
+    folder: Path, split: str, *, fingerprint: str, games_digest: str, max_games: int | None = None
+) -> TokenGames:
+    """The games of a split from a folder of token files.
+
+    Args:
+        folder: `<data>/tokens/<notation>`.
+        split: train, val or test.
+        fingerprint: of the vocabulary that the files must have been written with.
+        games_digest: of the games folder that the files must have been written from.
+        max_games: as in `TokenGames`.
+
+    Raises:
+        InputError: no such files, a file that is cut short, or no games in them.
+        FormatError: files of another vocabulary or of other games.
+        ConfigError: fewer games than `max_games`.
+    """
+    paths = token_files(folder, split)
+    if not paths:
+        raise InputError(f"{folder}: no {split} token files; make them with `chesslm data prepare`")
+    contents = [read_token_file(path, fingerprint=fingerprint, games_digest=games_digest) for path in paths]
+    games = TokenGames(contents, max_games)
+    if not len(games):
+        raise InputError(f"{folder}: the {split} split has no games")
+    if max_games is not None and len(games) < max_games:
+        raise ConfigError(f"data.max_games is {max_games}, but {folder} has only {len(games)} {split} games")
+    return games
+
+
+def require_fit(games: TokenGames, *, context_len: int, tokens_per_micro_batch: int) -> None:
+    """Refuse train games that don't fit whole, before anything is trained: a game is never cut.
+
+    Raises:
+        ConfigError: names the key that is too small and the longest game.
+    """
+    index = int(games.lens.argmax())
+    longest = int(games.lens[index])
+    told = f"the longest train game has {longest} tokens (moves hash {int(games.moves_hashes[index]):016x})"
+    if longest > context_len:
+        raise ConfigError(f"model.context_len is {context_len}, but {told}")
+    if longest - 1 > tokens_per_micro_batch:
+        raise ConfigError(f"training.tokens_per_micro_batch is {tokens_per_micro_batch}, but {told}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a run has come in its data; all that resuming needs.
+
+    Args:
+        step: optimiser steps done.
+        games: games seen, those of earlier epochs included.
+        tokens: tokens predicted (a game's begin token is not predicted).
+    """
+
+    step: int = 0
+    games: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The games of one optimiser step.
+
+    Args:
+        games: indices into the `TokenGames`.
+        num_tokens: tokens to predict, the denominator of the step's loss.
+        after: the place when the step is done.
+    """
+
+    games: Indices
+    num_tokens: int
+    after: Place
+
+
+class Plan:
+    """Which games each step trains on: an endless stream, epoch after epoch, cut into steps.
+
+    A step may hold the end of one epoch and the beginning of the next. Equal games: every step has `games_per_step`
+    games. Equal tokens: step s goes on while the tokens of all steps so far stay within s times `tokens_per_step`, so
+    that a run's total is right to within one game.
+
+    Raises:
+        ConfigError: a game has more tokens than `tokens_per_step`.
+    """
+
+    def __init__(
+        self, games: TokenGames, *, seed: int, games_per_step: int | None = None, tokens_per_step: int | None = None
+    ) -> None:
+        if (games_per_step is None) == (tokens_per_step is None):
+            raise ValueError("a step is measured in games or in tokens, not both")
+        longest = int(games.lens.max()) - 1
+        if tokens_per_step is not None and longest > tokens_per_step:
+            raise ConfigError(
+                f"training.tokens_per_step is {tokens_per_step}, but the longest game has {longest} tokens to predict"
+            )
+        self._targets = games.lens - 1
+        self._hashes = games.moves_hashes
+        self._seed = seed
+        self._games_per_step = games_per_step
+        self._tokens_per_step = tokens_per_step
+        self._order = lru_cache(maxsize=2)(self._epoch_order)
+
+    def epochs(self, place: Place) -> float:
+        """Passes over all games at a place."""
+        return place.games / len(self._hashes)
+
+    def step(self, place: Place) -> Step:
+        """The step that follows a place."""
+        if self._games_per_step is not None:
+            games = self._stream(place.games, self._games_per_step)
+        else:
+            games = self._within_budget(place)
+        num_tokens = int(self._targets[games].sum())
+        after = Place(place.step + 1, place.games + len(games), place.tokens + num_tokens)
+        return Step(games, num_tokens, after)
+
+    def _within_budget(self, place: Place) -> Indices:
+        assert self._tokens_per_step is not None
+        room = (place.step + 1) * self._tokens_per_step - place.tokens
+        # A game has at least one target, so no more than `room` games can fit; look ahead in growing pieces.
+        count = 64
+        while True:
+            games = self._stream(place.games, count)
+            total = np.cumsum(self._targets[games])
+            if total[-1] > room:
+                return games[: int(np.searchsorted(total, room, side="right"))]
+            count *= 2
+
+    def _stream(self, first: int, count: int) -> Indices:
+        """Games `first`, `first` + 1, … of the endless stream."""
+        parts = []
+        while count:
+            epoch, offset = divmod(first, len(self._hashes))
+            part = self._order(epoch)[offset : offset + count]
+            parts.append(part)
+            first += len(part)
+            count -= len(part)
+        return np.concatenate(parts)
+
+    def _epoch_order(self, epoch: int) -> Indices:
+        key = _mix(np.array([self._seed], np.uint64)) + np.array([epoch], np.uint64)
+        return np.argsort(_mix(self._hashes ^ _mix(key)), kind="stable").astype(np.int64)
+
+
+def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """splitmix64 (Steele, Lea & Flood 2014): a bijection on 64 bits whose outputs look random.
+
+    Written out here because numpy does not promise that its own permutations stay the same between versions.
+
+    >>> f"{int(_mix(np.array([0], np.uint64))[0]):016x}"
+    'e220a8397b1dcdaf'
+    """
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: npt.NDArray[np.uint64] = values ^ (values >> np.uint64(31))
+    return mixed
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """Rows that go through the model at once.
+
+    Args:
+        tokens_BT: int64, each game without its last token, padded on the right.
+        real_N: int64, where the N tokens that are no padding stand in the flattened rows.
+        targets_N: int64, the token that follows each of them.
+    """
+
+    tokens_BT: torch.Tensor
+    real_N: torch.Tensor
+    targets_N: torch.Tensor
+
+    def to(self, device: torch.device) -> MicroBatch:
+        """The same batch on a device."""
+        return MicroBatch(
+            self.tokens_BT.to(device, non_blocking=True),
+            self.real_N.to(device, non_blocking=True),
+            self.targets_N.to(device, non_blocking=True),
+        )
+
+
+def micro_batches(
+    games: TokenGames, chosen: Indices, *, tokens_per_micro_batch: int, pad_id: int
+) -> Iterator[MicroBatch]:
+    """The chosen games in rows of similar length, the longest first.
+
+    Longest first, so that the largest batch is the first to ask for memory.
+    """
+    by_len = chosen[np.argsort(-games.lens[chosen], kind="stable")]
+    for start, stop in cut(games.lens[by_len] - 1, tokens_per_micro_batch):
+        yield _rows([games.game_tokens(int(index)) for index in by_len[start:stop]], pad_id)
+
+
+# What a micro-batch costs beyond its tokens (kernel launches, small matrices), in tokens: measured with LOG.md's
+# "micro-batches" table; the optimum is flat.
+MICRO_BATCH_COST = 192
+
+
+def cut(lens: Indices, limit: int) -> list[tuple[int, int]]:
+    """Cut rows of falling length into runs whose padded size stays within `limit`, at the least total cost.
+
+    The cost of a run is its rows times its longest row, plus `MICRO_BATCH_COST`. Solved exactly, last row first.
+
+    >>> cut(np.array([400, 390, 60, 50, 40]), 1_000)
+    [(0, 2), (2, 5)]
+    """
+    count = len(lens)
+    best = [0] * (count + 1)
+    stop_of = [count] * count
+    for start in range(count - 1, -1, -1):
+        widest = int(lens[start])
+        most = min(count, start + max(1, limit // max(widest, 1)))
+        costs = [MICRO_BATCH_COST + (stop - start) * widest + best[stop] for stop in range(start + 1, most + 1)]
+        best[start] = min(costs)
+        stop_of[start] = start + 1 + costs.index(best[start])
+    runs = []
+    start = 0
+    while start < count:
+        runs.append((start, stop_of[start]))
+        start = stop_of[start]
+    return runs
+
+
+def _rows(rows: Sequence[npt.NDArray[np.uint16]], pad_id: int) -> MicroBatch:
+    width = max(len(row) for row in rows) - 1
+    tokens = np.full((len(rows), width), pad_id, dtype=np.int64)
+    for index, row in enumerate(rows):
+        tokens[index, : len(row) - 1] = row[:-1]
+    real = np.concatenate([index * width + np.arange(len(row) - 1) for index, row in enumerate(rows)])
+    targets = np.concatenate([row[1:] for row in rows]).astype(np.int64)
+    return MicroBatch(torch.from_numpy(tokens), torch.from_numpy(real), torch.from_numpy(targets))
+
+
+def _join(arrays: Sequence[Indices]) -> Indices:
+    return np.concatenate([np.zeros(0, np.int64), *arrays])

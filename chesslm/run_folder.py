@@ -1,0 +1,101 @@
+"""The folder of a run: whose it is.
+
+Knows: config.json, and when a folder may be gone on with.
+Doesn't know: checkpoints' contents (`checkpoint_files`) or the training loop (`training`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chesslm.config import TrainConfig
+from chesslm.errors import FormatError, OutputError
+from chesslm.files import read_json, write_json
+
+CONFIG_FORMAT = "chesslm-run-config/1"
+CONFIG_FILE = "config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What two runs must share to be the same run.
+
+    Args:
+        config: the whole resolved configuration.
+        games_digest: of the games folder.
+        vocabulary_fingerprint: of the token files.
+    """
+
+    config: TrainConfig
+    games_digest: str
+    vocabulary_fingerprint: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `config.json`."""
+        return {
+            "format": CONFIG_FORMAT,
+            "digest": self.config.digest(),
+            "games_digest": self.games_digest,
+            "vocabulary_fingerprint": self.vocabulary_fingerprint,
+            "config": self.config.model_dump(mode="json"),
+        }
+
+
+def require_same_run(folder: Path, identity: RunIdentity) -> None:
+    """Refuse a folder that holds anything but this run or nothing.
+
+    Raises:
+        OutputError: another run (names the first key that differs), or files that no run made.
+        FormatError: its config.json is of another kind.
+    """
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        strangers = sorted(
+            entry.name for entry in _entries(folder) if entry.name != "lock" and not entry.name.startswith(".")
+        )
+        if strangers:
+            raise OutputError(f"{folder} exists and is no run (it holds {strangers[0]}); choose another run.out")
+        return
+    found = read_json(path)
+    kind = found.get("format") if isinstance(found, dict) else type(found).__name__
+    if kind != CONFIG_FORMAT:
+        raise FormatError(f"{path}: expected {CONFIG_FORMAT}, found {kind!r}")
+    own = identity.to_json()
+    # Where the run is written decides nothing: a moved folder is the same run.
+    try:
+        own["config"]["run"]["out"] = found["config"]["run"]["out"]
+    except (KeyError, TypeError) as error:
+        raise FormatError(f"{path}: no configuration of a run in it") from error
+    difference = next(_differences(own, found), None)
+    if difference is not None:
+        raise OutputError(f"{folder} holds another run: {difference}; choose another run.out")
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise OutputError(f"can't use {folder} as run.out: {error.strerror or error}") from error
+
+
+def _differences(own: Any, found: Any, key: str = "") -> Iterator[str]:
+    """Where two JSON documents differ, configuration first, digests (which only repeat it) never."""
+    if isinstance(own, dict) and isinstance(found, dict):
+        names = [*own, *(name for name in found if name not in own)]
+        for name in sorted(names, key=lambda name: name != "config"):
+            if name != "digest":
+                inner = name if key in ("", "config") else f"{key}.{name}"
+                yield from _differences(own.get(name), found.get(name), inner)
+    elif own != found:
+        yield f"{key} is {found!r} there, {own!r} here"
+
+
+def write_identity(folder: Path, identity: RunIdentity) -> None:
+    """Write `config.json`, unless it is there already."""
+    if not (folder / CONFIG_FILE).is_file():
+        write_json(folder / CONFIG_FILE, identity.to_json())

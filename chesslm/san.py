@@ -4,16 +4,16 @@ Knows: the grammar of SAN, the canonical SAN of all legal moves of a position, a
 (the error kinds of METRICS section 2.8).
 Doesn't know: tokens, or any notation but SAN. Standard chess only, no variants.
 
-The *core* of a SAN text is the text without its check or mate mark. Marks follow from the move, so they are never judged.
-Strict means: only the canonical core is a move. `Nbd2` where `Nd2` is enough, `Nxf3` onto an empty square, `e8` without
-its piece, `0-0` and `--` are errors, although python-chess's `parse_san` takes most of them.
+The *core* of a SAN text is the text without its check or mate mark. Marks follow from the move, so they are never
+judged. Strict means: only the canonical core is a move. `Nbd2` where `Nd2` is enough, `Nxf3` onto an empty square, `e8`
+without its piece, `0-0` and `--` are errors, although python-chess's `parse_san` takes most of them.
 
     >>> board = chess.Board()
     >>> judge(board, "Nf3").uci(), core_san(board, chess.Move.from_uci("e2e4"))
     ('g1f3', 'e4')
-    >>> judge(board, "Nd4")
+    >>> judge(board, "Nd4")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    chesslm.errors.IllegalMove: 'Nd4' is no move (piece doesn't move so) at ply 0 in rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1
+    chesslm.errors.IllegalMove: 'Nd4' is no move (piece doesn't move so) at ply 0 in rnbqkbnr/...
 """
 
 from __future__ import annotations
@@ -166,8 +166,8 @@ _cache: dict[tuple[int | bool | None, ...], LegalSans] = {}
 def legal_sans(board: chess.Board) -> LegalSans:
     """The core SAN of all legal moves at once; remembered for the last thousand positions or so.
 
-    Equal to `board.san(move)` without its mark, for every legal move, but many times faster: `board.san` looks for rivals
-    anew for each move, and makes the move to see whether it checks.
+    Equal to `board.san(move)` without its mark for every legal move, and several times faster: `board.san` looks for
+    rivals anew for each move, and makes the move to see whether it checks.
     """
     key = (
         board.pawns,
@@ -245,14 +245,16 @@ def core_san(board: chess.Board, move: chess.Move) -> str:
     return _core(board, move, piece, others)
 
 
-def judge(board: chess.Board, text: str) -> chess.Move:
+def judge(board: chess.Board, text: str, *, written: str | None = None) -> chess.Move:
     """The legal move whose canonical core SAN is `text`; a check or mate mark at its end is not judged.
 
-    The kind of a fault is the first in `ERROR_KINDS` that applies. Four kinds say that a legal move was written wrongly:
-    some legal move of this piece (from the file or rank given, if any) goes to this square, and `ambiguous` means several
-    pieces could, `needless disambiguation` that the origin written isn't the canonical one, and so on for the capture
-    mark and the promotion. Where there is no such legal move, the later kinds say why. A pawn move that names no file is
-    a push. Castling that isn't legal, for whatever reason, is `castling not allowed`.
+    Where the SAN is a translation, `written` is what was written; errors show it.
+
+    The kind of a fault is the first in `ERROR_KINDS` that applies. Four kinds say that a legal move was written
+    wrongly: some legal move of this piece (from the file or rank given, if any) goes to this square; `ambiguous` means
+    that several pieces could, `needless disambiguation` that the origin written isn't the canonical one, and so on for
+    the capture mark and the promotion. Where there is no such legal move, the later kinds say why. A pawn move that
+    names no file is a push. Castling that isn't legal, for whatever reason, is `castling not allowed`.
 
     Raises:
         UnreadableMove: not SAN.
@@ -262,7 +264,7 @@ def judge(board: chess.Board, text: str) -> chess.Move:
     move = legal_sans(board).move_of.get(split_mark(text)[0])
     if move is not None:
         return move
-    raise fault(board, text, _kind(board, text))
+    raise fault(board, written or text, _kind(board, text))
 
 
 def fault(board: chess.Board, text: str, kind: str) -> MoveTextError:

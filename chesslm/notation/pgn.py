@@ -42,7 +42,7 @@ _MOVE = regex.compile(r"c|Pf?r?x?[sl]|(?:fr?x?)?(?:s|l=P)")
 
 
 def pgn_vocabulary() -> Vocabulary:
-    """The computed vocabulary: 3 specials, 4 results, 200 numbers, 6 symbols, 5 pieces, 64 squares, 8 files, 8 ranks."""
+    """3 specials, 4 results, 200 numbers, 6 symbols, 5 piece letters, 64 squares, 8 files, 8 ranks."""
     specials = ("<begin>", "<end>", "<pad>")
     numbers = tuple(f"{number}." for number in range(1, MAX_MOVE_NUMBER + 1))
     squares = tuple(chess.SQUARE_NAMES)
@@ -123,7 +123,7 @@ class PgnNotation(SanNotation):
             FormatError: the ids are not a whole game of this notation.
         """
         rest, result = self._plies_and_result(ids)
-        sans = []
+        sans: list[str] = []
         place = 0
         while place < len(rest):
             number = self._before(len(sans))

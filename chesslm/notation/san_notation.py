@@ -3,8 +3,8 @@
 Knows: the frame of a game (begin, plies, result, end), prompts, and how a move's SAN leads to its spellings.
 Doesn't know: how one ply is written; a subclass says so.
 
-A notation may have several wordings of a move. `encode_game` writes the one that sha256 of a fixed seed and the core SANs
-up to and including the ply chooses: no board is needed, and `spell` makes the same choice.
+A notation may have several wordings of a move. `encode_game` writes the one that sha256 of a fixed seed and the core
+SANs up to and including the ply chooses: no board is needed, and `spell` makes the same choice.
 """
 
 from __future__ import annotations
@@ -150,8 +150,7 @@ class SanNotation(ABC):
         every = self._every(is_white=ply % 2 == 0, core=core)
         if self._seed is None:
             return every[0]
-        digest = hashlib.sha256(f"{self._seed}{cores_before}{core}".encode("ascii")).digest()
-        return every[int.from_bytes(digest[:8], "big") % len(every)]
+        return every[choose(self._seed, cores_before, core, len(every))]
 
     def _whole_ply(self, ply: int, core: str, mark: str, cores_before: str) -> Ids:
         return (*self._before(ply), *self._chosen(ply, core, cores_before), *self._follows[mark])
@@ -168,6 +167,19 @@ class SanNotation(ABC):
             if not 0 <= token_id < len(self._vocabulary) or token_id in self._vocabulary.not_a_move_ids:
                 raise FormatError(f"not a {self._name} game: token {token_id} can't stand at place {place}")
         return plies, results[ids[-2]]
+
+
+def choose(seed: str, cores_before: str, core: str, num_wordings: int) -> int:
+    """The index of the wording that a game writes for a ply.
+
+    Args:
+        seed: the notation's fixed seed.
+        cores_before: the core SANs of the plies before, each followed by a space.
+        core: the core SAN of the ply.
+        num_wordings: how many there are.
+    """
+    digest = hashlib.sha256(f"{seed}{cores_before}{core}".encode("ascii")).digest()
+    return int.from_bytes(digest[:8], "big") % num_wordings
 
 
 def vocabulary_bytes(vocabulary: Vocabulary) -> bytes:

@@ -137,10 +137,15 @@ class UciPlayer(ClosingPlayer):
     def close(self) -> None:
         """End the engine and whatever it started; harmless to call twice."""
         engine, self._engine = self._engine, None
+        for pid in self._pids:
+            _kill_group(pid)
         if engine is not None:
+            # The event loop has to see the engine's end before it is closed, or asyncio complains later.
+            with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
+                engine.returncode.result(_END_S)
             engine.close()
         for pid in self._pids:
-            _end_group(pid)
+            _wait_for_end(pid)
         self._pids.clear()
 
     def _choose(self, board: chess.Board) -> chess.Move:
@@ -152,26 +157,21 @@ class UciPlayer(ClosingPlayer):
     def _start(self) -> chess.engine.SimpleEngine:
         if not self._words:
             raise PlayerError("can't start an engine from an empty command")
-        try:
-            return chess.engine.SimpleEngine.popen(
-                _noting_pids(self._pids),
-                self._words,
-                timeout=self._timeout_s,
-                setpgrp=True,
-                stderr=subprocess.DEVNULL,
-            )
-        except TimeoutError as error:
-            self.close()
-            raise PlayerError(f"engine {self._label}: no UCI handshake within {self._timeout_s:g} s") from error
-        except OSError as error:
-            self.close()
-            raise PlayerError(f"can't start engine {self._label}: {error.strerror or error}") from error
-        except (chess.engine.EngineError, concurrent.futures.CancelledError) as error:
-            self.close()
-            raise PlayerError(f"engine {self._label} ended before it was ready: {error}") from error
-        except BaseException:
-            self.close()
-            raise
+        with _deadline(self._timeout_s, self._pids) as is_late:
+            try:
+                return chess.engine.SimpleEngine.popen(
+                    _noting_pids(self._pids), self._words, timeout=None, setpgrp=True, stderr=subprocess.DEVNULL
+                )
+            except OSError as error:
+                raise PlayerError(f"can't start engine {self._label}: {error.strerror or error}") from error
+            except (chess.engine.EngineError, concurrent.futures.CancelledError) as error:
+                failure = error
+            except BaseException:
+                self.close()
+                raise
+        if is_late():
+            raise self._ended(f"gave no UCI handshake within {self._timeout_s:g} s") from failure
+        raise self._ended(f"ended before it was ready: {failure}") from failure
 
     def _ask(self, question: Callable[[chess.engine.SimpleEngine], Answer]) -> Answer:
         if self._engine is None:
@@ -179,7 +179,7 @@ class UciPlayer(ClosingPlayer):
         with _deadline(self._timeout_s, self._pids) as is_late:
             try:
                 return question(self._engine)
-            except (chess.engine.EngineError, TimeoutError, concurrent.futures.CancelledError) as error:
+            except (chess.engine.EngineError, concurrent.futures.CancelledError) as error:
                 failure = error
             except BaseException:
                 # Ctrl-C above all: the search would go on, and its late answer would meet the next question.
@@ -239,9 +239,8 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _end_group(pid: int) -> None:
-    """Kill an engine's process group, and wait until python-chess has collected the engine."""
-    _kill_group(pid)
+def _wait_for_end(pid: int) -> None:
+    """Wait until python-chess has collected a killed engine."""
     patience = time.monotonic() + _END_S
     while time.monotonic() < patience:
         try:

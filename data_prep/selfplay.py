@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass
+from typing import Protocol
 
 import chess
 
 from chesslm.mixed_player import FULL_SKILL, num_lines_for, pick_by_skill
 from chesslm.openings import book, random_move, random_plies
-from chesslm.uci_player import UciPlayer
+from chesslm.uci_player import EngineLine
 
 MAX_PLIES = 300
 # No clock is read: a rerun gives the same bytes.
@@ -32,6 +33,16 @@ _FEWEST_NODES, _MOST_NODES = 30, 500
 _RESIGNATIONS = (None, None, None, -600, -1000)  # centipawns; None plays on to mate
 _RESIGN_TURNS = 3
 _DRAW_CENTIPAWNS, _DRAW_TURNS, _DRAW_FROM_PLY = 80, 8, 40
+
+
+class Engine(Protocol):
+    """What a game needs of `chesslm.uci_player.UciPlayer`."""
+
+    name: str
+
+    def best_lines(self, board: chess.Board, num_lines: int, *, nodes: int | None = None) -> list[EngineLine]:
+        """The best moves of a position with their values, best first; at least one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,7 @@ class _Record:
         self.sans.append(self.board.san_and_push(move))
 
 
-def play_game(engine: UciPlayer, *, seed: int, index: int) -> SelfplayGame:
+def play_game(engine: Engine, *, seed: int, index: int) -> SelfplayGame:
     """Game number `index` of the series with this seed.
 
     Raises:
@@ -106,7 +117,7 @@ def play_game(engine: UciPlayer, *, seed: int, index: int) -> SelfplayGame:
 
 
 def _play_on(
-    record: _Record, engine: UciPlayer, sides: dict[chess.Color, Personality], generator: random.Random
+    record: _Record, engine: Engine, sides: dict[chess.Color, Personality], generator: random.Random
 ) -> tuple[str, str]:
     """Play until the game ends; the result and the ending."""
     board = record.board

@@ -1,23 +1,19 @@
 """The command `chesslm data selfplay`.
 
 Knows: its options, its progress bar and its closing table.
-Doesn't know: how games are made (`selfplay`) or written (`selfplay_file`).
+Doesn't know: how games are made (`selfplay`) or written (`selfplay_file`), which it imports when it runs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from chesslm.uci_player import find_stockfish
-from data_prep.selfplay import SelfplayGame
-from data_prep.selfplay_file import SelfplaySeries, write_selfplay
+if TYPE_CHECKING:
+    from data_prep.selfplay import SelfplayGame
 
 
 def selfplay(
@@ -27,6 +23,13 @@ def selfplay(
     workers: Annotated[int, typer.Option(min=1, help="processes; the games are the same for any number")] = 2,
 ) -> None:
     """Make games with Stockfish, of mixed strengths and from varied openings, in the Lichess dumps' format."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Table
+
+    from chesslm.uci_player import find_stockfish
+    from data_prep.selfplay_file import SelfplaySeries, write_selfplay
+
     series = SelfplaySeries(stockfish=find_stockfish(), num_games=games, seed=seed)
     endings: Counter[str] = Counter()
     results: Counter[str] = Counter()

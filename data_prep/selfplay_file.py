@@ -11,7 +11,7 @@ import multiprocessing
 import signal
 import struct
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -84,10 +84,10 @@ def play_series(series: SelfplaySeries, num_workers: int) -> Generator[SelfplayG
         yield from _in_order(connections, series.num_games)
 
 
-def write_frames(file: IO[bytes], texts: Iterator[bytes]) -> None:
-    """Write text as zstd frames of `FRAME_LEN` bytes, each after a skippable frame with its length, as `pzstd` does.
+def write_frames(file: IO[bytes], texts: Iterable[bytes], *, frame_len: int = FRAME_LEN) -> None:
+    """Write text as zstd frames of `frame_len` unpacked bytes; the last may be shorter.
 
-    A frame ends in the middle of a game, as in the dumps.
+    Each stands after a skippable frame with its length, as `pzstd` does, and may end in the middle of a game.
     """
     compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
     pending = bytearray()
@@ -98,9 +98,9 @@ def write_frames(file: IO[bytes], texts: Iterator[bytes]) -> None:
 
     for text in texts:
         pending += text
-        while len(pending) >= FRAME_LEN:
-            put(bytes(pending[:FRAME_LEN]))
-            del pending[:FRAME_LEN]
+        while len(pending) >= frame_len:
+            put(bytes(pending[:frame_len]))
+            del pending[:frame_len]
     if pending:
         put(bytes(pending))
 

@@ -74,7 +74,11 @@ def token_files(folder: Path, split: str) -> list[Path]:
 
 
 def write_token_file(path: Path, content: TokenFile, *, notation: str, fingerprint: str, games_digest: str) -> None:
-    """Write one token file whole."""
+    """Write one token file whole.
+
+    Raises:
+        OutputError: no room, no permission; names the file.
+    """
     arrays = {name: np.ascontiguousarray(getattr(content, name), dtype=kind) for name, kind in _ARRAYS.items()}
     metadata = {
         "format": TOKENS_FORMAT,
@@ -82,7 +86,14 @@ def write_token_file(path: Path, content: TokenFile, *, notation: str, fingerpri
         "vocabulary_fingerprint": fingerprint,
         "games_digest": games_digest,
     }
-    write_whole(path, lambda temporary: save_file(arrays, temporary, metadata=metadata))
+
+    def save(temporary: Path) -> None:
+        try:
+            save_file(arrays, temporary, metadata=metadata)
+        except SafetensorError as error:  # what safetensors makes of an operating system's error
+            raise OSError(str(error)) from error
+
+    write_whole(path, save)
 
 
 def read_token_file(path: Path, *, fingerprint: str | None = None, games_digest: str | None = None) -> TokenFile:

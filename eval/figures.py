@@ -16,21 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from eval.intervals import wilson_interval
+from eval.intervals import wilson
 from eval.learning_curves import RunCurve
 from eval.records import MeasureRecord
 
 # Okabe & Ito (2008), without the pale yellow and black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-STYLE = {
-    "svg.hashsalt": "chesslm",
-    "svg.fonttype": "path",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-}
 
 
 def colour_of(index: int) -> str:
@@ -40,7 +31,8 @@ def colour_of(index: int) -> str:
 
 def learning_curves(curves: Sequence[RunCurve], labels: Sequence[str]) -> str:
     """First choice legal (with Wilson 95 % bands) and move loss against games, tokens and seconds of training."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context():
+        _set_style()
         figure = Figure(figsize=(11, 6), layout="constrained")
         axes = figure.subplots(2, 3, sharey="row")
         for index, (curve, label) in enumerate(zip(curves, labels, strict=True)):
@@ -50,13 +42,12 @@ def learning_curves(curves: Sequence[RunCurve], labels: Sequence[str]) -> str:
                 [point.tokens / 1e6 for point in curve.points],
                 [point.train_s / 60 for point in curve.points],
             )
-            bands = [
-                wilson_interval(round(p.first_choice_legal * p.num_positions), p.num_positions) for p in curve.points
-            ]
+            rates = [wilson(round(p.first_choice_legal * p.num_positions), p.num_positions) for p in curve.points]
             for column, x in enumerate(xs):
                 legal, loss = axes[0][column], axes[1][column]
-                legal.plot(x, [p.first_choice_legal for p in curve.points], "o-", ms=3, color=colour, label=label)
-                legal.fill_between(x, [b[0] for b in bands], [b[1] for b in bands], color=colour, alpha=0.15, lw=0)
+                legal.plot(x, [rate.value for rate in rates], "o-", ms=3, color=colour, label=label)
+                low, high = [rate.low for rate in rates], [rate.high for rate in rates]
+                legal.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
                 loss.plot(x, [p.move_nats for p in curve.points], "o-", ms=3, color=colour, label=label)
         for column, name in enumerate(("games seen", "million tokens seen", "minutes of training")):
             axes[1][column].set_xlabel(name)
@@ -70,7 +61,8 @@ def learning_curves(curves: Sequence[RunCurve], labels: Sequence[str]) -> str:
 
 def legality_by_ply(series: Sequence[tuple[str, Sequence[MeasureRecord]]]) -> str:
     """First choice legal on stretches of plies, one line a model, with 95 % intervals as bars."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context():
+        _set_style()
         figure = Figure(figsize=(11, 3.6), layout="constrained")
         axes: Axes = figure.subplots()
         ticks: dict[int, str] = {}
@@ -93,6 +85,14 @@ def legality_by_ply(series: Sequence[tuple[str, Sequence[MeasureRecord]]]) -> st
         if series:
             axes.legend(loc="best", frameon=False)
         return _svg(figure)
+
+
+def _set_style() -> None:
+    mpl.rc("svg", hashsalt="chesslm", fonttype="path")
+    mpl.rc("font", size=10)
+    mpl.rc("axes", grid=True)
+    mpl.rc("axes.spines", top=False, right=False)
+    mpl.rc("grid", alpha=0.3)
 
 
 def _svg(figure: Figure) -> str:

@@ -131,9 +131,9 @@ def _render(template: str, context: dict[str, Any]) -> str:
 def _markdown_cell(value: Any) -> str:
     """Text that stays text inside a Markdown table."""
     text = " ".join(str(value).split())
-    for character in "\\`*_{}[]<>|#":
+    for character in "\\`*_{}[]|#":
         text = text.replace(character, "\\" + character)
-    return text
+    return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _models(results: Sequence[Results]) -> list[ModelRecord]:
@@ -159,7 +159,9 @@ def _rows(results: Sequence[Results], labels: Sequence[str], trained: Sequence[s
                 if not any(found) or (metric, subset) in seen:
                     continue
                 seen.add((metric, subset))
-                difference = result.find_difference(metric, *trained[:2], subset) if len(trained) >= 2 else None
+                difference = (
+                    result.find_difference(metric, trained[0], trained[1], subset) if len(trained) >= 2 else None
+                )
                 rows.append(_row(metric, subset, found, difference))
     return rows
 
@@ -193,7 +195,7 @@ def _scale(unit: Unit) -> tuple[float, int]:
 
 def _summary(results: Sequence[Results], trained: Sequence[str]) -> list[str]:
     """What the comparison says, in sentences that follow from the intervals alone."""
-    sentences = []
+    sentences: list[str] = []
     if len(trained) < 2:
         return sentences
     first, second = trained[:2]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import chess
 
 from chesslm.checkpoints import LoadedModel
-from chesslm.inference import DecoderTokens, sample_text
+from chesslm.inference import sample_text
 from chesslm.written_game import WrittenGame, read_written_game
 
 TEMPERATURE = 0.7
@@ -50,17 +50,14 @@ class SampleGame:
 
 def write_sample_games(loaded: LoadedModel, *, num_games: int = NUM_GAMES) -> list[SampleGame]:
     """Let a model write games from the start position, one seed a game, from 0 on."""
-    tokens = DecoderTokens(loaded.model)
     begin = [loaded.notation.vocabulary.begin_id]
     texts = sample_text(
-        tokens,
+        loaded.model,
         loaded.notation,
         prefixes=[begin] * num_games,
         temperature=TEMPERATURE,
-        top_k=None,
-        top_p=None,
         seeds=list(range(num_games)),
-        max_new_tokens=min(tokens.context_len - 1, MAX_PLIES_SHOWN * _TOKENS_A_PLY),
+        max_new_tokens=MAX_PLIES_SHOWN * _TOKENS_A_PLY,
     )
     return [_shown(read_written_game(loaded.notation, ids), seed) for seed, ids in enumerate(texts)]
 

@@ -90,7 +90,7 @@ class UciPlayer(ClosingPlayer):
         if nodes is None and depth is None:
             raise ValueError("a UCI engine needs a limit: nodes, depth or both")
         self._words = _words(command)
-        self._label = self._words[0] if self._words else "an empty command"
+        self._label = self._words[0]
         self._limit = chess.engine.Limit(nodes=nodes, depth=depth)
         self._timeout_s = timeout_s
         self._pids: list[int] = []
@@ -155,8 +155,6 @@ class UciPlayer(ClosingPlayer):
         return played.move
 
     def _start(self) -> chess.engine.SimpleEngine:
-        if not self._words:
-            raise PlayerError("can't start an engine from an empty command")
         with _deadline(self._timeout_s, self._pids) as is_late:
             try:
                 return chess.engine.SimpleEngine.popen(
@@ -197,7 +195,13 @@ class UciPlayer(ClosingPlayer):
 def _words(command: str | Path | Sequence[str]) -> list[str]:
     if isinstance(command, Path):
         return [str(command)]
-    return shlex.split(command) if isinstance(command, str) else list(command)
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+    except ValueError as error:
+        raise PlayerError(f"can't start engine {command}: {error}") from error
+    if not words:
+        raise PlayerError("can't start an engine from an empty command")
+    return words
 
 
 def _noting_pids(pids: list[int]) -> type[chess.engine.UciProtocol]:

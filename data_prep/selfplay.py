@@ -23,6 +23,7 @@ from chesslm.uci_player import EngineLine
 MAX_PLIES = 300
 # No clock is read: a rerun gives the same bytes.
 DATE = "2025.01.01"
+_NOT_IN_HEADERS = str.maketrans("", "", '"\\')
 _SITE_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 _BOOK_SHARE, _RANDOM_OPENING_SHARE = 0.70, 0.15  # the rest begins with the first engine move
@@ -65,7 +66,8 @@ class Personality:
 
     def name(self, engine_name: str) -> str:
         """What stands in the White or Black header."""
-        return f"{engine_name} nodes={self.nodes} skill={self.skill} random={self.random_share:g}"
+        plain = "".join(letter for letter in engine_name if letter.isascii() and letter.isprintable())
+        return f"{plain.translate(_NOT_IN_HEADERS)} nodes={self.nodes} skill={self.skill} random={self.random_share:g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,14 @@ def test_the_headers_are_those_of_a_dump_and_claim_no_site_or_rating(varied: lis
             assert re.fullmatch(r"Steady 1 nodes=\d+ skill=\d+ random=[\d.]+", headers[colour])
 
 
+def test_an_engine_of_a_hostile_name_can_not_break_a_header() -> None:
+    engine = SteadyEngine(-2_000)
+    engine.name = 'A"]\\\n[Event "é'
+    headers = read(play_game(engine, seed=1, index=0)).headers
+    assert headers["White"].startswith("A][Event  nodes=")
+    assert headers["Event"] == "Engine game"
+
+
 def test_a_side_that_sees_itself_lost_for_some_turns_resigns_or_plays_on() -> None:
     lost = games(-2_000, 20)
     assert 2 < [game.ending for game in lost].count("resignation") < 20

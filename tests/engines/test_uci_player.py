@@ -170,6 +170,11 @@ def test_an_empty_command_is_refused() -> None:
         UciPlayer("  ", nodes=1)
 
 
+def test_a_command_line_with_an_open_quote_is_refused() -> None:
+    with pytest.raises(PlayerError, match="No closing quotation"):
+        UciPlayer("engine 'of mine", nodes=1)
+
+
 def test_an_engine_without_a_limit_is_a_programming_error() -> None:
     with pytest.raises(ValueError, match="limit"):
         UciPlayer("engine")

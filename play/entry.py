@@ -63,7 +63,7 @@ def _normalised(text: str) -> str:
     bare = re.sub(r"(e\.p\.|ep)$", "", bare.rstrip("+#!?")).rstrip("+#!?")
     if _ZEROS_FOR_CASTLING.match(bare):
         return "O" * len(re.sub("-", "", bare))
-    return re.sub(r"[-x:=()/]", "", bare)
+    return re.sub(r"[-xX:=()/]", "", bare)
 
 
 def _writings(board: chess.Board, move: chess.Move) -> set[str]:
@@ -88,7 +88,7 @@ def _several(board: chess.Board, text: str, fits: list[chess.Move]) -> Entry:
     names = [board.san(move) for move in fits]
     listed = f"{', '.join(names[:-1])} or {names[-1]}"
     what = "needs a piece" if all(move.promotion for move in fits) else "could be more than one move"
-    return Entry(None, f"{inert(text, limit=20)} {what}: {listed}", tuple(fits))
+    return Entry(None, f'"{inert(text, limit=20)}" {what}: {listed}', tuple(fits))
 
 
 def _none(board: chess.Board, text: str, typed: str) -> Entry:
@@ -100,7 +100,7 @@ def _none(board: chess.Board, text: str, typed: str) -> Entry:
         return Entry(None, f'"{shown}" is no move: write e4, Nf3, exd5, O-O, e8=Q or e2e4')
     if _exposes_king(board, typed):
         why = "does nothing about the check" if board.is_check() else "would leave the king in check"
-        return Entry(None, f"{shown} {why}")
+        return Entry(None, f'"{shown}" {why}')
     if uci is not None:
         return _no_way_from(board, uci[1], uci[2])
     piece = chess.PIECE_SYMBOLS.index((shape[1] or "p").lower())

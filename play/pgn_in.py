@@ -22,6 +22,8 @@ from play.inert_text import inert
 
 # A game of 1,000 moves with a comment at each fits; a dump given by mistake isn't read whole.
 MAX_PGN_BYTES = 1_000_000
+# zstd, gzip, bzip2, and what no text has.
+_PACKED = (b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"BZh")
 _HEADER = re.compile(r'\[\s*(\w+)\s+"(.*)"\s*\]\s*$')
 _TOKEN = re.compile(
     r"""(?P<comment>\{[^}]*\}|;[^\n]*|(?m:^)%[^\n]*)
@@ -77,6 +79,8 @@ def read_pgn(path: Path) -> GivenGame:
     except (OSError, ValueError) as error:
         raise InputError(f"can't read {inert(str(path))}: {getattr(error, 'strerror', None) or error}") from error
     source = inert(str(path))
+    if content.startswith(_PACKED) or b"\0" in content:
+        raise InputError(f"{source}: not a text file; a PGN must be unpacked to be played from")
     headers, movetext = _split(content.decode("utf-8-sig", errors="replace"))
     _refuse_other_starts(headers, source)
     board = read_moves(movetext, source=source)

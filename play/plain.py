@@ -103,9 +103,8 @@ class PlainGame:
 
     def _greet(self) -> None:
         details = f" ({self._opponent.details})" if self._opponent.details else ""
-        self._terminal.say(
-            f"Your opponent is {inert(self._opponent.name, limit=30)}{details}. Type a move (e4, Nf3, e2e4), or help."
-        )
+        self._terminal.say(f"Your opponent is {inert(self._opponent.name, limit=30)}{details}.")
+        self._terminal.say("Type a move (e4, Nf3, e2e4), or help.")
         if self._ledger is not None:
             self._terminal.say(f"Games are recorded in {inert(str(self._ledger))}")
 

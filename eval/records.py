@@ -34,7 +34,7 @@ from eval.metrics import Unit
 RESULTS_FORMAT: Literal["chesslm-results/1"] = "chesslm-results/1"
 
 ALL, NEW, AFTER_PLY_10, AFTER_PLY_20 = "all", "new", "after ply 10", "after ply 20"
-"""Subsets of the positions; a subset of plies is called `plies 20-29` and has `first_ply` and `last_ply`."""
+"""Subsets of the positions; others are called `plies 20-29` or `plies 100+`, and say `first_ply` and `last_ply`."""
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 ModelKind = Literal["trained", "untrained", "uniform"]
@@ -56,7 +56,9 @@ class ModelRecord(Record):
     notation: str
     vocabulary_len: int = Field(description="entries")
     vocabulary_fingerprint: str = Field(description="sha256 (hex)")
-    checkpoint_digest: str | None = Field(description="sha256 (hex) of the weights' file; None: not from a file")
+    checkpoint_digest: str | None = Field(
+        description="sha256 (hex) of the weights' file; `untrained:` before it for that control; None for uniform"
+    )
     params_trunk: int = Field(description="weights of blocks and last norm")
     params_embedding: int = Field(description="weights of the embedding")
     params_head: int = Field(description="weights of the head, 0 where it is the embedding's")
@@ -98,7 +100,7 @@ class Estimate(Provenance):
     version: int = Field(ge=1, description="of the metric's definition")
     detail: str | None = Field(description="error kind, or part of text_nats_per_move; None: the metric itself")
     unit: Unit
-    subset: str = Field(description="all, new, after ply 10, after ply 20, or plies A-B")
+    subset: str = Field(description="all, new, after ply 10, after ply 20, or plies A-B (the last one: plies A+)")
     value: Number
     n: int = Field(ge=1, description="positions (or games) it is taken over, each from another game")
     low: Number = Field(description="lower end of the 95 % interval")

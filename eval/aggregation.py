@@ -1,0 +1,167 @@
+"""From one number a game to a record with an interval, and from two models' numbers to a paired difference.
+
+Knows: that every metric here is a ratio of sums over games, or its exponential; which interval a metric has.
+Doesn't know: where the numbers come from (`legality`, `likelihood`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from chesslm.errors import InputError
+from eval.contenders import Contender
+from eval.intervals import BOOTSTRAP, PAIRED_BOOTSTRAP, WILSON, Floats, GameBootstrap, Interval, wilson
+from eval.metrics import METRICS
+from eval.positions import Mask
+from eval.records import DifferenceRecord, MeasureRecord
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A metric of one model before it is summed: `sum(numerators) / sum(denominators)` over any set of games.
+
+    Args:
+        metric: a key of `METRICS`.
+        numerators: one a game.
+        denominators: one a game; ones for a mean.
+        detail: error kind or part; None: the metric itself.
+        is_exponential: the metric is e to the power of the ratio.
+    """
+
+    metric: str
+    numerators: Floats
+    denominators: Floats
+    detail: str | None = None
+    is_exponential: bool = False
+
+    def of_sums(self, numerator: Floats, denominator: Floats) -> Floats:
+        """The metric from its sums, elementwise."""
+        ratio = numerator / denominator
+        return np.exp(ratio) if self.is_exponential else ratio
+
+
+def mean_of(metric: str, values: Floats, *, detail: str | None = None, is_exponential: bool = False) -> Quantity:
+    """A metric that is a mean over games."""
+    return Quantity(metric, values, np.ones(len(values)), detail, is_exponential)
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """Some of the games.
+
+    Args:
+        name: as the records have it.
+        mask: which games; at least one.
+        first_ply, last_ply: for a subset of plies; last_ply None for no end.
+    """
+
+    name: str
+    mask: Mask
+    first_ply: int | None = None
+    last_ply: int | None = None
+
+
+class Aggregator:
+    """Makes records that share a seed, the games and the code's commit.
+
+    Args:
+        seed: of the resamples.
+        games_digest: of the held-out games.
+        commit: of the measuring code.
+    """
+
+    def __init__(self, *, seed: int, games_digest: str, commit: str | None) -> None:
+        self._seed = seed
+        self._games_digest = games_digest
+        self._commit = commit
+        self._bootstraps: dict[int, GameBootstrap] = {}
+
+    def measure(self, contender: Contender, quantity: Quantity, subset: Subset) -> MeasureRecord:
+        """A metric of a model on a subset.
+
+        Raises:
+            InputError: it isn't a finite number; names model and metric.
+        """
+        metric = METRICS[quantity.metric]
+        if metric.interval == "wilson":
+            interval = wilson(round(quantity.numerators[subset.mask].sum()), int(subset.mask.sum()))
+        else:
+            interval = self._bootstrapped([quantity], subset)
+        _check(interval, contender.label, quantity.metric)
+        return MeasureRecord(
+            metric=quantity.metric,
+            version=metric.version,
+            detail=quantity.detail,
+            unit=metric.unit,
+            subset=subset.name,
+            value=interval.value,
+            n=int(subset.mask.sum()),
+            low=interval.low,
+            high=interval.high,
+            interval=WILSON if metric.interval == "wilson" else BOOTSTRAP,
+            seed=self._seed,
+            policy=metric.policy,
+            games_digest=self._games_digest,
+            commit=self._commit,
+            model=contender.label,
+            notation=contender.record.notation,
+            checkpoint_digest=contender.record.checkpoint_digest,
+            first_ply=subset.first_ply,
+            last_ply=subset.last_ply,
+        )
+
+    def difference(
+        self, pair: tuple[Contender, Contender], quantities: tuple[Quantity, Quantity], subset: Subset
+    ) -> DifferenceRecord:
+        """The first model's metric minus the second's, paired game by game; raises as `measure` does."""
+        first, second = pair
+        metric = METRICS[quantities[0].metric]
+        interval = self._bootstrapped(list(quantities), subset)
+        _check(interval, f"{first.label} minus {second.label}", quantities[0].metric)
+        return DifferenceRecord(
+            metric=quantities[0].metric,
+            version=metric.version,
+            detail=quantities[0].detail,
+            unit=metric.unit,
+            subset=subset.name,
+            value=interval.value,
+            n=int(subset.mask.sum()),
+            low=interval.low,
+            high=interval.high,
+            interval=PAIRED_BOOTSTRAP,
+            seed=self._seed,
+            policy=metric.policy,
+            games_digest=self._games_digest,
+            commit=self._commit,
+            model_a=first.label,
+            model_b=second.label,
+            checkpoint_digest_a=first.record.checkpoint_digest,
+            checkpoint_digest_b=second.record.checkpoint_digest,
+            excludes_zero=interval.low > 0 or interval.high < 0,
+        )
+
+    def _bootstrapped(self, quantities: list[Quantity], subset: Subset) -> Interval:
+        """One quantity, or the first minus the second."""
+        columns = np.stack([part[subset.mask] for q in quantities for part in (q.numerators, q.denominators)], axis=1)
+
+        def statistic(sums: Floats) -> Floats:
+            values = [q.of_sums(sums[..., 2 * i], sums[..., 2 * i + 1]) for i, q in enumerate(quantities)]
+            return values[0] if len(values) == 1 else values[0] - values[1]
+
+        return self._bootstrap(len(columns)).interval(columns, statistic)
+
+    def _bootstrap(self, num_games: int) -> GameBootstrap:
+        # Kept by size alone: the resamples depend on nothing else.
+        if num_games not in self._bootstraps:
+            self._bootstraps[num_games] = GameBootstrap(num_games, seed=self._seed)
+        return self._bootstraps[num_games]
+
+
+def _check(interval: Interval, label: str, metric: str) -> None:
+    if not all(math.isfinite(number) for number in (interval.value, interval.low, interval.high)):
+        raise InputError(
+            f"model {label}: {metric} is {interval.value}, not a finite number (did its training diverge?)"
+        )

@@ -1,0 +1,199 @@
+"""The `chesslm eval` commands.
+
+Knows: options, and where results and progress go.
+Doesn't know: how anything is measured; commands import their modules when they run, so that `chesslm --help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chesslm.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from eval.positions import Progress
+    from eval.records import Results
+
+app = typer.Typer(
+    help="Measure models on held-out games: legality, likelihood.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+# Tables aren't squeezed into 80 columns where nobody looks at a terminal.
+WIDTH_OF_A_FILE = 150
+
+
+class Split(StrEnum):
+    """Held-out splits of a games folder."""
+
+    TEST = "test"
+    VAL = "val"
+
+
+class Device(StrEnum):
+    """Where models are run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="NAME_OR_PATH", help="checkpoint, run folder or shipped name; repeatable"),
+]
+MoreModels = Annotated[list[str] | None, typer.Argument(metavar="[NAME_OR_PATH]...", help="further models")]
+Games = Annotated[
+    Path, typer.Option(metavar="PGN_OR_DIR", help="a folder made by `chesslm data prepare`, or a PGN file")
+]
+Positions = Annotated[int, typer.Option(min=1, help="positions, each of another game; fewer if there are fewer games")]
+Seed = Annotated[int, typer.Option(min=0, help="chooses games and plies, and seeds the intervals")]
+Json = Annotated[
+    Path | None, typer.Option("--json", metavar="OUT.json", help="write the results here, as typed records")
+]
+Force = Annotated[bool, typer.Option("--force", help="replace an existing results file")]
+ASplit = Annotated[Split | None, typer.Option("--split", help="split of the folder [default: test]")]
+ADevice = Annotated[Device, typer.Option("--device", help="where the models are run")]
+NoNew = Annotated[bool, typer.Option("--no-new", help="leave out the positions that the train split lacks")]
+Controls = Annotated[
+    bool, typer.Option("--controls", help="measure untrained weights and uniformly random tokens, too")
+]
+
+
+@app.command()
+def legality(
+    games: Games,
+    model: Models = None,
+    more: MoreModels = None,
+    positions: Positions = 2_000,
+    seed: Seed = 0,
+    split: ASplit = None,
+    json: Json = None,
+    force: Force = False,
+    controls: Controls = False,
+    no_new: NoNew = False,
+    device: ADevice = Device.AUTO,
+) -> None:
+    """How often models break the rules, and how well they foresee the moves that were played."""
+    names = _named_models(model, more)
+    _check_output(json, force=force)
+    from eval.legality import measure_legality
+    from eval.study import prepare_study
+
+    with _progress() as progress:
+        study = prepare_study(
+            names,
+            games,
+            positions=positions,
+            seed=seed,
+            split=split.value if split else None,
+            device=device.value,
+            with_controls=controls,
+            with_new=not no_new,
+            progress=progress,
+        )
+        results = measure_legality(study, progress)
+    _hand_out(results, json)
+
+
+@app.command()
+def likelihood(
+    games: Games,
+    model: Models = None,
+    more: MoreModels = None,
+    positions: Positions = 2_000,
+    seed: Seed = 0,
+    split: ASplit = None,
+    json: Json = None,
+    force: Force = False,
+    no_new: NoNew = False,
+    device: ADevice = Device.AUTO,
+) -> None:
+    """How well models foresee whole games: nats a move, perplexities, tokens a move."""
+    names = _named_models(model, more)
+    _check_output(json, force=force)
+    from eval.likelihood import measure_likelihood
+    from eval.study import prepare_study
+
+    with _progress() as progress:
+        study = prepare_study(
+            names,
+            games,
+            positions=positions,
+            seed=seed,
+            split=split.value if split else None,
+            device=device.value,
+            with_new=not no_new,
+            progress=progress,
+        )
+        results = measure_likelihood(study, progress)
+    _hand_out(results, json)
+
+
+def _named_models(model: list[str] | None, more: list[str] | None) -> list[str]:
+    """`--model A --model B` and `--model A B` mean the same."""
+    names = [*(model or []), *(more or [])]
+    if not names:
+        raise InputError("--model: name at least one checkpoint, run folder or shipped model")
+    return names
+
+
+def _check_output(path: Path | None, *, force: bool) -> None:
+    """Before any work: nothing is overwritten unless it was asked for."""
+    if path is not None and path.is_dir():
+        raise OutputError(f"--json {path}: is a folder")
+    if path is not None and path.exists() and not force:
+        raise OutputError(f"--json {path}: exists already; --force replaces it")
+
+
+def _hand_out(results: Results, path: Path | None) -> None:
+    """The file first, then the tables: a closed pipe loses no results."""
+    from rich.console import Console
+
+    from eval.records import write_results
+    from eval.tables import summary, tables
+
+    if path is not None:
+        write_results(path, results)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+    console.print(summary(results))
+    for table in tables(results):
+        console.print()
+        console.print(table)
+    if path is not None:
+        console.print(f"\nresults: {path}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Bars on a terminal's stderr, one a stage; nothing elsewhere, so that a failure is the only line there."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    columns = (
+        # Labels of models come from outside: no markup.
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    stages: dict[str, TaskID] = {}
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in stages:
+                stages[what] = bars.add_task(what, total=total)
+            bars.update(stages[what], completed=done, total=total)
+
+        yield show

@@ -1,0 +1,105 @@
+"""95 % intervals: Wilson for a rate, the bootstrap over games for the rest, paired where two models are compared.
+
+Knows: Wilson's score interval, and the percentile bootstrap of any function of column sums.
+Doesn't know: metrics, models or positions; a row is one game's contribution, whatever that is.
+
+Sources: Wilson (1927) as scipy has it; the percentile bootstrap of Efron (1979). scipy.stats.bootstrap gives the same
+intervals (a test compares them) but draws anew for every statistic; here one set of resamples serves all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+Floats = npt.NDArray[np.float64]
+Statistic = Callable[[Floats], Floats]
+"""Maps sums over games, of shape (..., columns), to values of shape (...)."""
+
+CONFIDENCE = 0.95
+RESAMPLES = 1_000
+WILSON = "Wilson, 95 %"
+BOOTSTRAP = "percentile bootstrap over games, 1,000 resamples, 95 %"
+PAIRED_BOOTSTRAP = "paired percentile bootstrap over games, 1,000 resamples, 95 %"
+
+# Resampling counts are kept, or made piece by piece, in arrays of at most this many numbers (32 MB).
+_MAX_COUNTS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(hits: int, n: int) -> Interval:
+    """The share of hits among n trials.
+
+    >>> interval = wilson(50, 100)
+    >>> interval.value, round(interval.low, 3), round(interval.high, 3)
+    (0.5, 0.404, 0.596)
+    """
+    ends = binomtest(hits, n).proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(hits / n, float(ends.low), float(ends.high))
+
+
+class GameBootstrap:
+    """The same resamples of n games for every statistic, so that any two are paired.
+
+    Args:
+        num_games: rows of every table of columns given later, each row another game.
+        seed: decides the resamples; the same for the same seed and number of games.
+    """
+
+    def __init__(self, num_games: int, *, seed: int) -> None:
+        if num_games < 1:
+            raise ValueError("no game to resample")
+        self.num_games = num_games
+        self._seed = seed
+        self._chunk_len = max(1, min(RESAMPLES, _MAX_COUNTS // num_games))
+        self._kept = self._counts(np.random.default_rng(seed), RESAMPLES) if self._chunk_len == RESAMPLES else None
+
+    def interval(self, columns: Floats, statistic: Statistic) -> Interval:
+        """The percentile interval of a statistic of the games' column sums, (num_games, columns).
+
+        >>> games = GameBootstrap(3, seed=0)
+        >>> games.interval(np.array([[1.0], [1.0], [1.0]]), lambda sums: sums[..., 0] / 3)
+        Interval(value=1.0, low=1.0, high=1.0)
+        """
+        if columns.shape[:1] != (self.num_games,):
+            raise ValueError(f"{columns.shape[0]} rows for {self.num_games} games")
+        values = statistic(self._resampled_sums(columns))
+        tail = (1 - CONFIDENCE) / 2
+        low, high = np.quantile(values, [tail, 1 - tail])
+        return Interval(float(statistic(columns.sum(axis=0))), float(low), float(high))
+
+    def mean(self, values: Floats) -> Interval:
+        """The mean of one value a game."""
+        return self.interval(values[:, None], lambda sums: sums[..., 0] / self.num_games)
+
+    def _resampled_sums(self, columns: Floats) -> Floats:
+        if self._kept is not None:
+            return self._kept @ columns
+        generator = np.random.default_rng(self._seed)
+        starts = range(0, RESAMPLES, self._chunk_len)
+        lens = [min(self._chunk_len, RESAMPLES - start) for start in starts]
+        return np.concatenate([self._counts(generator, chunk_len) @ columns for chunk_len in lens])
+
+    def _counts(self, generator: np.random.Generator, num_resamples: int) -> Floats:
+        """How often each game is in each resample, (num_resamples, num_games)."""
+        counts = np.empty((num_resamples, self.num_games))
+        for row in counts:
+            row[:] = np.bincount(generator.integers(0, self.num_games, self.num_games), minlength=self.num_games)
+        return counts
+
+
+def side_by_side(columns: Sequence[Floats]) -> Floats:
+    """One value a game each -> a table of columns, (num_games, columns)."""
+    return np.stack(columns, axis=1)

@@ -1,0 +1,98 @@
+"""One measurement before and after: which models on which held-out games, and the results file it ends in.
+
+Knows: how a command's arguments become contenders and positions, the same for every model.
+Doesn't know: what is measured (`legality`, `likelihood`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import chesslm
+from chesslm.provenance import source_commit
+from eval.aggregation import Aggregator
+from eval.contenders import Contender, fits_all, load_contenders
+from eval.positions import HeldOut, Progress, hold_out, silent
+from eval.records import DifferenceRecord, MeasureRecord, ResultKind, Results
+
+
+@dataclass(frozen=True)
+class Study:
+    """Models and the held-out games on which they are compared.
+
+    Args:
+        contenders: trained models in the order given, then controls.
+        held_out: games and positions.
+        seed: chose them and seeds the bootstrap.
+        positions_asked: how many positions were wanted.
+        commit: of the measuring code; None where it isn't run from a git checkout.
+    """
+
+    contenders: tuple[Contender, ...]
+    held_out: HeldOut
+    seed: int
+    positions_asked: int
+    commit: str | None
+
+    def aggregator(self) -> Aggregator:
+        """Makes this study's records."""
+        return Aggregator(seed=self.seed, games_digest=self.held_out.record.digest, commit=self.commit)
+
+    def results(
+        self, kind: ResultKind, measures: Sequence[MeasureRecord], differences: Sequence[DifferenceRecord]
+    ) -> Results:
+        """The results file's content."""
+        return Results(
+            kind=kind,
+            chesslm_version=chesslm.__version__,
+            commit=self.commit,
+            seed=self.seed,
+            positions_asked=self.positions_asked,
+            games=self.held_out.record,
+            models=tuple(contender.record for contender in self.contenders),
+            measures=tuple(measures),
+            differences=tuple(differences),
+        )
+
+
+def prepare_study(
+    models: Sequence[str],
+    games: Path,
+    *,
+    positions: int,
+    seed: int,
+    split: str | None = None,
+    device: str = "auto",
+    with_controls: bool = False,
+    with_new: bool = True,
+    progress: Progress = silent,
+) -> Study:
+    """Load the models and choose the positions that all of them are asked about.
+
+    Args:
+        models: names or paths, as `chesslm.checkpoints.load_model` takes them.
+        games: a games folder or a PGN file.
+        positions: how many, each from another game; fewer if there are fewer games.
+        seed: decides games, plies, resamples and the uniform controls.
+        split: of a games folder; test if None.
+        device: auto, cpu or cuda.
+        with_controls: measure untrained weights and uniformly random tokens, too.
+        with_new: find out which positions the train split lacks.
+        progress: told about long readings.
+
+    Raises:
+        InputError, FormatError: a model or the games can't be used; names it.
+    """
+    contenders = load_contenders(models, device=device, with_controls=with_controls, seed=seed)
+    held_out = hold_out(
+        games,
+        count=positions,
+        seed=seed,
+        split=split,
+        fits=fits_all(contenders),
+        with_new=with_new,
+        progress=progress,
+    )
+    return Study(tuple(contenders), held_out, seed, positions, source_commit())

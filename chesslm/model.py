@@ -62,7 +62,8 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape in and out."""
-        return functional.rms_norm(x, (x.shape[-1],), self.weight, NORM_EPS)
+        # Under autocast x may be bfloat16; torch has fused kernels (and no warning) only where both types agree.
+        return functional.rms_norm(x, (x.shape[-1],), self.weight.to(x.dtype), NORM_EPS)
 
 
 def rotary_table(num_positions: int, head_size: int, base: float) -> Rotation:

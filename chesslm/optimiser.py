@@ -105,3 +105,6 @@ class Optimiser:
                 raise FormatError(f"{source}: {key} {tuple(tensor.shape)} belongs to no weight of this model")
             # torch's fused AdamW keeps its step counter where the weight lives, too.
             self._adamw.state[parameter][kind] = tensor.to(parameter.device)
+        for name, parameter in self._parameters.items():
+            if not self._adamw.state[parameter]:
+                raise FormatError(f"{source}: nothing of weight {name}")

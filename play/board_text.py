@@ -45,7 +45,7 @@ class Glyphs:
         return "".join(self.pieces.values()) + self.dark + self.bar
 
 
-UNICODE = Glyphs(dict(chess.UNICODE_PIECE_SYMBOLS), dark="·", bar="▪")
+UNICODE = Glyphs(dict(chess.UNICODE_PIECE_SYMBOLS), dark="·", bar="█")
 ASCII = Glyphs({letter: letter for letter in "KQRBNPkqrbnp"}, dark=".", bar="#")
 
 

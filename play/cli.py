@@ -15,7 +15,7 @@ import typer
 from chesslm.errors import ConfigError
 from play.inert_text import inert
 from play.ledger import default_ledger, read_entries, tallies
-from play.opponent import Policy, open_opponent
+from play.opponent import RANDOM, Policy, open_opponent
 from play.pgn_in import GivenGame, read_moves, read_pgn
 from play.plain import Colour, PlainGame
 from play.record_text import tally_lines
@@ -61,10 +61,15 @@ def play(
     terminal = Terminal(ascii_only=ascii_only)
     # A game through a pipe isn't a person's, so it is recorded only where that is asked for.
     kept = ledger or (default_ledger() if terminal.is_typed and not no_ledger else None)
+    if terminal.is_typed and model != RANDOM:
+        terminal.say("Loading the model ...")
     opponent = open_opponent(model, policy)
-    resume = _resume(model, policy)
+    extra = ["--ascii"] * ascii_only + ["--no-ledger"] * no_ledger + (["--ledger", str(ledger)] if ledger else [])
     with opponent.player:
-        PlainGame(opponent, terminal, colour=colour, ledger=kept, resume=resume).run(given)
+        game = PlainGame(
+            opponent, terminal, colour=colour, ledger=kept, resume=[*_options_again(model, policy), *extra]
+        )
+        game.run(given)
 
 
 def _policy(temperature: float | None, top_k: int | None, top_p: float | None, seed: int) -> Policy:
@@ -86,7 +91,7 @@ def _given(moves: str | None, pgn: Path | None) -> GivenGame | None:
     return None if moves is None else GivenGame(read_moves(moves, source="--moves"))
 
 
-def _resume(model: str | None, policy: Policy) -> list[str]:
+def _options_again(model: str | None, policy: Policy) -> list[str]:
     options: dict[str, object] = {"--model": model, "--top-k": policy.top_k, "--top-p": policy.top_p}
     if policy.temperature:
         options["--temperature"] = policy.temperature

@@ -97,16 +97,15 @@ class PlainGame:
                 raise
             finally:
                 self._set_down()
-                self._terminal.say(*self._news)
 
     # The course of a game
 
     def _greet(self) -> None:
         details = f" ({self._opponent.details})" if self._opponent.details else ""
-        self._terminal.say(f"Your opponent is {inert(self._opponent.name, limit=30)}{details}.")
-        self._terminal.say("Type a move (e4, Nf3, e2e4), or help.")
+        self._terminal.tell(f"Your opponent is {inert(self._opponent.name, limit=30)}{details}.")
+        self._terminal.tell("Type a move (e4, Nf3, e2e4), or help.")
         if self._ledger is not None:
-            self._terminal.say(f"Games are recorded in {inert(str(self._ledger))}")
+            self._terminal.tell(f"Games are recorded in {inert(str(self._ledger))}")
 
     def _begin(self, given: GivenGame | None = None) -> None:
         colour = _COLOURS.get(self._colour)
@@ -130,7 +129,7 @@ class PlainGame:
             block = board_block(self._session, self._terminal.glyphs, white_below=self._white_below)
             self._terminal.say("", *block, "")
             self._is_board_due = False
-        self._terminal.say(*self._news)
+        self._terminal.tell(*self._news)
         self._news.clear()
         self._obey(self._terminal.ask("Your move> " if self._session.ending is None else "Game over> "))
 
@@ -161,13 +160,19 @@ class PlainGame:
 
     def _set_down(self) -> None:
         session = self._session
-        if session.ending is not None or session.ledger_entry(typed=False) is None:
-            return
-        self._record()
-        moves = " ".join(numbered(session.san))
-        self._news.append("The game is unfinished. This takes it up again:")
-        colour = "white" if self._person == chess.WHITE else "black"
-        self._news.append(inert(shlex.join([*self._resume, "--colour", colour, "--moves", moves]), limit=10_000))
+        is_left = session.ending is None and session.ledger_entry(typed=False) is not None
+        if is_left:
+            self._record()
+            self._news.append("The game is unfinished. This takes it up again:")
+        # Recorded before anything is printed: a closed window takes no more text.
+        self._terminal.tell(*self._news)
+        self._news.clear()
+        if is_left:
+            moves = " ".join(numbered(session.san))
+            colour = "white" if self._person == chess.WHITE else "black"
+            command = shlex.join([*self._resume, "--colour", colour, "--moves", moves])
+            # On one line, however long, so that it can be copied.
+            self._terminal.say(inert(command, limit=len(command)))
 
     # What a typed line does
 
@@ -180,9 +185,9 @@ class PlainGame:
             return
         argument = argument.strip()
         if argument and not command.argument:
-            self._terminal.say(f"{name.lower()} takes nothing after it.")
+            self._terminal.tell(f"{name.lower()} takes nothing after it.")
         elif not argument and command.argument and not command.argument.startswith("["):
-            self._terminal.say(f"{name.lower()} needs {command.argument} after it.")
+            self._terminal.tell(f"{name.lower()} needs {command.argument} after it.")
         else:
             command.run(self, argument)
 
@@ -191,20 +196,20 @@ class PlainGame:
             return
         entry = read_entry(self._session.board, text)
         if entry.move is None:
-            self._terminal.say(f"{entry.complaint[0].upper()}{entry.complaint[1:]}.")
+            self._terminal.tell(f"{entry.complaint[0].upper()}{entry.complaint[1:]}.")
             return
         self._session.play(entry.move)
         self._is_board_due = True
 
     def _is_on(self) -> bool:
         if self._session.ending is not None:
-            self._terminal.say("The game is over: new starts another, undo takes your last move back.")
+            self._terminal.tell("The game is over: new starts another, undo takes your last move back.")
         return self._session.ending is None
 
     def _undo(self, _: str) -> None:
         is_first_help = not self._session.is_helped
         if not self._session.undo():
-            self._terminal.say("There is no move of yours to take back.")
+            self._terminal.tell("There is no move of yours to take back.")
             return
         self._is_board_due, self._is_ending_told = True, False
         self._news.append("Taken back; redo plays it again.")
@@ -218,7 +223,7 @@ class PlainGame:
             self._is_board_due = True
             self._news += model_move_told(self._session)
         else:
-            self._terminal.say("There is nothing to play again.")
+            self._terminal.tell("There is nothing to play again.")
 
     def _hint(self, _: str) -> None:
         if not self._is_on():
@@ -227,15 +232,15 @@ class PlainGame:
         try:
             decision = self._session.hint()
         except GameTooLong as error:
-            self._terminal.say(f"{self._name} can't say: {inert(str(error))}.")
+            self._terminal.tell(f"{self._name} can't say: {inert(str(error))}.")
             return
         lines = list(thought_lines(self._session.board, decision, self._terminal.glyphs))
         if lines:
             self._terminal.say(f"In your place {self._name} would think:", *lines)
         else:
-            self._terminal.say(f"{self._name} has no opinion; it would play {self._session.board.san(decision.move)}.")
+            self._terminal.tell(f"{self._name} has no opinion; it would play {self._session.board.san(decision.move)}.")
         if self._ledger is not None and is_first_help:
-            self._terminal.say(_NO_LONGER_COUNTS)
+            self._terminal.tell(_NO_LONGER_COUNTS)
 
     def _resign(self, _: str) -> None:
         if self._is_on():
@@ -243,11 +248,11 @@ class PlainGame:
 
     def _draw(self, _: str) -> None:
         if self._is_on() and not self._session.claim_draw() and not self._session.offer_draw():
-            self._terminal.say(f"{self._name} declines: {DRAW_RULE}.")
+            self._terminal.tell(f"{self._name} declines: {DRAW_RULE}.")
 
     def _new(self, colour: str) -> None:
         if colour and colour.lower() not in ("white", "black", "random"):
-            self._terminal.say("new takes white, black or random after it, or nothing.")
+            self._terminal.tell("new takes white, black or random after it, or nothing.")
             return
         if colour:
             self._colour = "white" if colour.lower() == "white" else "black" if colour.lower() == "black" else "random"
@@ -264,7 +269,7 @@ class PlainGame:
         try:
             given = read()
         except (InputError, UnsupportedPosition) as error:
-            self._terminal.say(f"{error}.")
+            self._terminal.tell(f"{error}.")
             return
         self._set_down()
         self._begin(given)
@@ -273,9 +278,9 @@ class PlainGame:
         try:
             save_new(path_of(file), self._session.pgn())
         except (InputError, OutputError) as error:
-            self._terminal.say(f"{error}.")
+            self._terminal.tell(f"{error}.")
         else:
-            self._terminal.say(f"Saved to {inert(file)}.")
+            self._terminal.tell(f"Saved to {inert(file)}.")
 
     def _flip(self, _: str) -> None:
         self._white_below = not self._white_below
@@ -288,7 +293,7 @@ class PlainGame:
         self._terminal.say(*(move_list(self._session.san) or ["No move has been played."]))
 
     def _help(self, _: str) -> None:
-        self._terminal.say("A move: e4, Nf3, exd5, O-O, e8=Q, or e2e4, e7e8q. Commands:")
+        self._terminal.tell("A move: e4, Nf3, exd5, O-O, e8=Q, or e2e4, e7e8q. Commands:")
         for name, command in COMMANDS.items():
             self._terminal.say(f"  {f'{name} {command.argument}':<30}{command.help}")
 

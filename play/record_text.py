@@ -12,8 +12,9 @@ from play.inert_text import inert
 from play.ledger import Tally
 
 RULE = (
-    "A game counts if a person typed it at a terminal, from the start position, without hints or",
-    "take-backs, to its end. Others: all that were helped, given, piped or left unfinished.",
+    "A game counts if a person typed it at a terminal, from the start position,",
+    "without hints or take-backs, to its end. Others were helped, begun from given",
+    "moves, piped, or left without a result.",
 )
 
 

@@ -11,11 +11,12 @@ import importlib
 import io
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
-from play.board_text import ASCII, UNICODE, Glyphs
+from play.board_text import ASCII, COLUMNS, UNICODE, Glyphs
 
 
 class Terminal:
@@ -43,6 +44,12 @@ class Terminal:
         """Print lines; a character that the output's encoding lacks becomes "?"."""
         for line in lines:
             print(line.encode(self._encoding, "replace").decode(self._encoding), file=self._stdout, flush=True)
+
+    def tell(self, *sentences: str) -> None:
+        """Print sentences, each wrapped between words where it is longer than a line."""
+        for sentence in sentences:
+            wrapped = textwrap.wrap(sentence, COLUMNS - 1, break_long_words=False, break_on_hyphens=False)
+            self.say(*wrapped)
 
     def ask(self, prompt: str) -> str:
         """One line from the input, without its end.

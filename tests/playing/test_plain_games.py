@@ -130,9 +130,9 @@ def test_a_hint_shows_probabilities_and_legal_mass(run: Run, scripted: Any) -> N
     played = run("--ledger", "games.jsonl", lines=lines, against=scripted({0: "!Ke2 e4"}))
     assert (
         "In your place scripted would think:\n"
-        "  a3        50.0 %  ▪▪▪▪▪▪▪▪▪▪▪▪▪▪▪\n"
-        "  a4        30.0 %  ▪▪▪▪▪▪▪▪▪\n"
-        "  Na3       10.0 %  ▪▪▪\n"
+        "  a3        50.0 %  ███████████████\n"
+        "  a4        30.0 %  █████████\n"
+        "  Na3       10.0 %  ███\n"
         "  90.0 % of its probability is on legal moves.\n"
         '  It wanted "Ke2", which is no legal move here.\n'
     ) in played.out
@@ -157,13 +157,13 @@ def test_resigning_ends_the_game_and_new_starts_another(run: Run, scripted: Any)
         ("white", "0-1", "resignation"),
         ("black", "*", "unfinished"),
     ]
-    assert "chesslm play --colour black --moves '1. e4 e5 2. d4'" in played.out
+    assert "chesslm play --ledger games.jsonl --colour black --moves '1. e4 e5 2. d4'" in played.out
 
 
 def test_a_draw_is_declined_accepted_or_claimed(run: Run, scripted: Any) -> None:
     shuffle = {ply: "Nf6" if ply % 4 == 1 else "Ng8" for ply in range(1, 60, 2)}
     played = run(lines=["draw"], against=scripted({}))
-    assert "scripted declines: the model takes a draw from move 20 on, if it is not ahead in material." in played.out
+    assert "declines: the model takes a draw from move 20 on, if it is not ahead\nin material.\n" in played.out
     lines = ["Nf3", "Ng1", "Nf3", "Ng1", "draw"]
     played = run(lines=lines, against=scripted(shuffle))
     assert "You may claim a draw (threefold repetition): type draw.\n" in played.out
@@ -217,7 +217,7 @@ def test_games_are_loaded_and_started_from_moves(run: Run, scripted: Any) -> Non
         "Going on after 3 plies of ?]0;x?[bold]Ann[/bold] - Bo.\nYou play White.\nscripted played 2... e6" in played.out
     )
     assert "can't read none.pgn: No such file or directory.\n" in played.out
-    assert "set-up.pgn: the game begins at a set-up position (FEN); a model reads a game from its first" in played.out
+    assert "set-up.pgn: the game begins at a set-up position (FEN); a model reads a game" in played.out
     assert 'start: "Ke3" at ply 2: no king of Black\'s can go to e3.\n' in played.out
     assert "Going on after 2 plies.\n" in played.out
     assert "\x1b" not in played.out
@@ -243,7 +243,8 @@ def test_the_end_of_the_input_leaves_the_game_unfinished_and_says_how_to_go_on(r
     assert played.code == 0
     assert played.out.endswith(
         "Recorded in games.jsonl.\nThe game is unfinished. This takes it up again:\n"
-        "chesslm play --model 'a b' --top-k 3 --temperature 0.5 --seed 7 --colour white --moves '1. e4 e5'\n"
+        "chesslm play --model 'a b' --top-k 3 --temperature 0.5 --seed 7 --ledger games.jsonl "
+        "--colour white --moves '1. e4 e5'\n"
     )
     assert [(game["result"], game["termination"]) for game in games()] == [("*", "unfinished")]
 

@@ -154,7 +154,7 @@ def test_a_typed_game_counts_in_the_record(tmp_path: Path) -> None:
         person.wait_for("Your move> ")
         person.type(b"e4\nresign\nquit\n")
         assert person.code() == 0
-        assert "Recorded in " in person.said
+        assert "Recorded in" in person.said
     with at_terminal(tmp_path, "--record") as person:
         assert person.code() == 0
         assert "random  -        -         1      0     0       0" in person.said

@@ -55,7 +55,7 @@ def train(
 def _tell(result: RunResult) -> int:
     """Say how it ended; the exit code."""
     if result.outcome == "interrupted":
-        typer.echo(f"interrupted; {result.checkpoint} is complete, the same command goes on from there", err=True)
+        typer.echo(f"the same command goes on from {result.checkpoint}", err=True)
         return INTERRUPTED
     if result.outcome == "already finished":
         typer.echo(f"{result.folder} is finished already, nothing to do; its model: {result.checkpoint}")

@@ -112,10 +112,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture
-def quiet_torch() -> Iterator[None]:
-    """Training sets process-wide switches; the next test finds them as they were."""
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny matrices are fastest on one core; training sets process-wide switches, the next test finds none of it."""
     threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
     torch.set_flush_denormal(False)
@@ -150,7 +151,7 @@ ConfigMaker = Callable[..., TrainConfig]
 
 
 @pytest.fixture
-def tiny(data: Path, tmp_path: Path, quiet_torch: None) -> ConfigMaker:
+def tiny(data: Path, tmp_path: Path) -> ConfigMaker:
     """Makes tiny configurations: `tiny(training__steps=5)`; the run is `tmp_path / "run"` unless `out` says more."""
 
     def make(out: str = "run", **changes: Any) -> TrainConfig:

@@ -202,7 +202,9 @@ def test_max_games_beyond_the_split_is_an_error(data: Path) -> None:
 def test_missing_files_and_empty_splits_are_errors(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no train token files"):
         read_token_games(tmp_path, "train", fingerprint="", games_digest="")
-    empty = TokenFile(*(np.zeros(n, kind) for n, kind in ((0, "u2"), (1, "i8"), (0, "i8"), (0, "i8"), (1, "i8"), (0, "u8"))))
+    empty = TokenFile(
+        *(np.zeros(n, kind) for n, kind in ((0, "u2"), (1, "i8"), (0, "i8"), (0, "i8"), (1, "i8"), (0, "u8")))
+    )
     write_token_file(tmp_path / "train-00000.safetensors", empty, notation="pgn", fingerprint="f", games_digest="g")
     with pytest.raises(InputError, match="the train split has no games"):
         read_token_games(tmp_path, "train", fingerprint="f", games_digest="g")

@@ -169,7 +169,9 @@ def _draw_sides(generator: random.Random) -> dict[chess.Color, Personality]:
     """Two personalities: often of the same kind, so that games last; else independent, so that somebody wins."""
     white = _draw_personality(generator)
     black = _draw_personality(generator)
-    if generator.random() < _EVENLY_MATCHED_SHARE and white.random_share <= _LARGEST_EVEN_RANDOM_SHARE:
+    is_even = generator.random() < _EVENLY_MATCHED_SHARE
+    # Both must allow it: looking at one side only would favour the other.
+    if is_even and max(white.random_share, black.random_share) <= _LARGEST_EVEN_RANDOM_SHARE:
         nodes = max(_FEWEST_NODES, round(white.nodes * generator.uniform(0.8, 1.25)))
         black = Personality(nodes, white.skill, white.random_share, black.resigns_below, black.agrees_to_draws)
     return {chess.WHITE: white, chess.BLACK: black}

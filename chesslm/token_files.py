@@ -11,6 +11,7 @@ first token or ply.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,7 @@ def write_token_file(path: Path, content: TokenFile, *, notation: str, fingerpri
             save_file(arrays, temporary, metadata=metadata)
         except SafetensorError as error:  # what safetensors makes of an operating system's error
             raise OSError(str(error)) from error
+        _order_metadata(temporary)
 
     write_whole(path, save)
 
@@ -129,6 +131,18 @@ def read_token_file(path: Path, *, fingerprint: str | None = None, games_digest:
     content = TokenFile(**arrays)
     _check_offsets(path, content)
     return content
+
+
+def _order_metadata(path: Path) -> None:
+    """Sort what safetensors writes in no fixed order: equal games shall be equal bytes."""
+    with path.open("rb+") as file:
+        header_len = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(header_len))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        ordered = json.dumps(header, separators=(",", ":")).encode()
+        assert len(ordered) <= header_len, "the same header in another order is as long"
+        file.seek(8)
+        file.write(ordered.ljust(header_len))
 
 
 def _check_offsets(path: Path, content: TokenFile) -> None:

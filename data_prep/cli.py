@@ -14,7 +14,9 @@ import typer
 from data_prep.selfplay_cli import selfplay
 
 app = typer.Typer(
-    help="From PGN dumps to games and tokens: prepare, stats, verify, show, selfplay.", no_args_is_help=True
+    help="From PGN dumps to games and tokens: prepare, stats, verify, show, selfplay.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 _DEFAULT_NOTATIONS = ["pgn", "english"]

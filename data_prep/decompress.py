@@ -130,10 +130,11 @@ class TextInput:
         piece = first
         try:
             while piece:
-                # gzip files may be padded with zeros after a member (gzip(1), "--list" and tapes).
-                if decoder is None and kind == ".gz":
-                    piece = piece.lstrip(b"\0")
                 while piece:
+                    if decoder is None and kind == ".gz":
+                        piece = piece.lstrip(b"\0")  # zeros may stand behind a member: gzip calls them padding
+                        if not piece:
+                            break
                     decoder = decoder or _DECODERS[kind]()
                     text = decoder.decompress(piece)
                     if text:

@@ -146,8 +146,8 @@ class _Splitter:
             offset = self._buffer_offset + self._start
             if end is None:
                 content = self._buffer[self._start : self._start + MAX_GAME_LEN]
-                num_bytes = self._skip_to_border()
-                yield RawBytes(index, offset, num_bytes, min(headers_end - self._start, MAX_GAME_LEN), content)
+                headers_len = min(headers_end - self._start, MAX_GAME_LEN)
+                yield RawBytes(index, offset, self._skip_to_border(), headers_len, content)
             elif end == self._start:
                 return
             else:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from chesslm.files import sha256_file, write_whole
 from chesslm.game import SPLITS
-from chesslm.game_files import GAMES_A_PART, GAMES_FORMAT, games_digest, part_name
+from chesslm.game_files import GAMES_FORMAT, games_digest, part_name
 from data_prep.filters import DUPLICATE, REASONS
 from data_prep.rows import CORRECTED_GAMES, CORRECTED_PLIES, CORRECTIONS, FILLED_RESULTS, BatchRows
 
@@ -32,7 +32,7 @@ class GamesWriter:
         games_a_part: games a part.
     """
 
-    def __init__(self, folder: Path, *, keep_duplicates: bool, games_a_part: int = GAMES_A_PART) -> None:
+    def __init__(self, folder: Path, *, keep_duplicates: bool, games_a_part: int) -> None:
         self._folder = folder
         self._games_a_part = games_a_part
         self._seen: set[bytes] | None = None if keep_duplicates else set()

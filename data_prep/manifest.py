@@ -7,7 +7,6 @@ Doesn't know: how games or tokens are written.
 from __future__ import annotations
 
 import platform
-import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ from typing import Any
 import chesslm
 from chesslm.errors import OutputError
 from chesslm.game_files import read_manifest
+from chesslm.provenance import source_commit
 from data_prep.config import PrepareConfig
 from data_prep.decompress import TextInput
 
@@ -56,17 +56,8 @@ def versions() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def commit() -> str | None:
-    """The git commit of the checkout that chesslm runs from; None if it was installed otherwise."""
-    root = Path(chesslm.__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return None
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+    """The commit of the source tree that this process runs from; None if there is none."""
+    return source_commit()
 
 
 def provenance() -> dict[str, Any]:

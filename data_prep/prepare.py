@@ -22,7 +22,7 @@ from typing import Any
 
 from chesslm.errors import ConfigError, InputError, OutputError
 from chesslm.files import one_writer, write_json
-from chesslm.game_files import read_manifest
+from chesslm.game_files import GAMES_A_PART, read_manifest
 from chesslm.notation.registry import NOTATION_MODULES
 from data_prep.config import PrepareConfig
 from data_prep.decompress import STANDARD_INPUT, TextInput
@@ -126,7 +126,7 @@ def _make_games(sources: Sequence[TextInput], out: Path, config: PrepareConfig, 
     with one_writer(_hidden(out)), _becoming(out) as hidden:
         folder = hidden / "games"
         folder.mkdir()
-        writer = GamesWriter(folder, keep_duplicates=config.filters.keep_duplicates)
+        writer = GamesWriter(folder, keep_duplicates=config.filters.keep_duplicates, games_a_part=GAMES_A_PART)
         batches = _batches(sources)
         work = partial(make_rows, config=config)
         for rows in ordered_map(work, batches, num_workers=config.data.num_workers):

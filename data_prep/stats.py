@@ -133,7 +133,9 @@ def _draw_buckets(axes: Any, buckets: Counter[int], width: int, title: str, what
 
 def _draw_bars(axes: Any, counts: list[tuple[str, int]], title: str) -> None:
     names = [name.replace("$", r"\$") for name, _ in counts]  # no formulas in labels
-    axes.barh(names, [count for _, count in counts])
+    bars = axes.barh(names, [count for _, count in counts])
+    axes.bar_label(bars, fmt="{:,.0f}", padding=2)
+    axes.margins(x=0.2)  # room for the labels
     axes.invert_yaxis()
     axes.set_title(title)
     axes.set_xlabel("games")

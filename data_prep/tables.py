@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chesslm.game import RESULTS, SPLITS
-from data_prep.stats import GameStats, bucket_label
+from data_prep.stats import UNKNOWN, GameStats, bucket_label
 
 _TOP = 10  # rows of a table of the most frequent
 
@@ -65,23 +65,17 @@ def splits_table(manifest: dict[str, Any]) -> Table:
 
 
 def tokens_table(manifests: dict[str, dict[str, Any]], elapsed_s: dict[str, float] | None = None) -> Table:
-    """One row a notation: tokens of each split, tokens a move, vocabulary, longest game."""
-    columns = ("notation", *(f"{split} tokens" for split in SPLITS), "tokens a move", "vocabulary", "longest game")
-    table = Table(*columns, title="tokens", title_justify="left")
-    _right_align(table, *range(1, len(columns)))
+    """One column a notation: tokens of each split, tokens a move, vocabulary, longest game."""
+    table = Table("tokens", *manifests, title="tokens", title_justify="left")
+    _right_align(table, *range(1, len(manifests) + 1))
+    for split in SPLITS:
+        table.add_row(split, *(f"{manifest['splits'][split]['tokens']:,}" for manifest in manifests.values()))
+    table.add_section()
+    table.add_row("tokens a move", *(f"{manifest['tokens_per_move']:.3f}" for manifest in manifests.values()))
+    table.add_row("vocabulary", *(f"{manifest['vocabulary_len']:,}" for manifest in manifests.values()))
+    table.add_row("longest game", *(f"{manifest['longest_game_tokens']:,}" for manifest in manifests.values()))
     if elapsed_s:
-        table.add_column("seconds", justify="right")
-    for name, manifest in manifests.items():
-        cells = [
-            name,
-            *(f"{manifest['splits'][split]['tokens']:,}" for split in SPLITS),
-            f"{manifest['tokens_per_move']:.3f}",
-            f"{manifest['vocabulary_len']:,}",
-            f"{manifest['longest_game_tokens']:,}",
-        ]
-        if elapsed_s:
-            cells.append(f"{elapsed_s[name]:,.1f}" if name in elapsed_s else "there already")
-        table.add_row(*cells)
+        table.add_row("seconds", *(f"{elapsed_s[name]:,.1f}" if name in elapsed_s else "-" for name in manifests))
     return table
 
 
@@ -100,7 +94,10 @@ def stats_tables(stats: GameStats) -> list[Table]:
         _counts_table(
             "ratings (both players)",
             "points",
-            ((bucket_label(low, 200), n) for low, n in sorted(stats.ratings(200).items())),
+            [
+                *((bucket_label(low, 200), n) for low, n in sorted(stats.ratings(200).items())),
+                (UNKNOWN, stats.elos[None]),
+            ],
             2 * num_games,
         ),
         _counts_table("speed", "class", stats.time_classes.most_common(), num_games),

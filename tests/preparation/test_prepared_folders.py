@@ -1,0 +1,371 @@
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chesslm.files import sha256_file, write_json
+from chesslm.game import replay
+from chesslm.game_files import SCHEMA, games_digest, read_games
+from chesslm.notation.registry import load_notation
+from chesslm.token_files import read_token_file, token_files, write_token_file
+from data_prep.config import FiltersSection, PrepareConfig
+from data_prep.games import split_games
+from data_prep.games_writer import GamesWriter
+from data_prep.manifest import provenance
+from data_prep.progress import ProgressLine
+from data_prep.rows import RawBatch, make_rows
+from data_prep.show import find_game, parts_of
+from data_prep.workers import ordered_map
+
+Run = Callable[..., Any]
+GOLDEN = Path(__file__).parent / "golden.pgn"
+
+
+@pytest.fixture
+def copy(tmp_path: Path, prepared: Path) -> Path:
+    """A prepared folder that a test may damage."""
+    shutil.copytree(prepared, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def rewrite_part(folder: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Change rows and make every digest fit again."""
+    path = folder / "games/part-00000.parquet"
+    rows = pq.read_table(path).to_pylist()
+    change(rows)
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
+    manifest = json.loads((folder / "games/manifest.json").read_bytes())
+    manifest["parts"][0]["sha256"] = sha256_file(path)
+    manifest["games_digest"] = games_digest(manifest["parts"])
+    write_json(folder / "games/manifest.json", manifest)
+    shutil.rmtree(folder / "tokens")
+
+
+def change_manifest(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    manifest = json.loads(path.read_bytes())
+    change(manifest)
+    write_json(path, manifest)
+
+
+def refused(run: Run, folder: Path, *options: object) -> str:
+    done = run("verify", folder, "--full", "--workers", 1, *options)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    return str(done.err)
+
+
+def test_a_whole_folder_is_in_order(run: Run, prepared: Path) -> None:
+    done = run("verify", prepared, "--full", "--workers", 1)
+    assert (done.code, done.err) == (0, "")
+    assert "60 games by digest and count, 60 replayed and decoded from english, pgn" in done.out
+    done = run("verify", prepared / "games", "--sample", 7, "--workers", 2)
+    assert "60 games by digest and count, 7 replayed" in done.out
+
+
+def test_a_cut_missing_or_changed_part_is_named(run: Run, copy: Path) -> None:
+    part = copy / "games/part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:-100])
+    assert f"{part}: its sha256 is" in refused(run, copy)
+    part.unlink()
+    assert f"can't read {part}" in refused(run, copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows[3].update(san=["e4", "e5", "Ke3"]), "ply 2: illegal san: 'Ke3'"),
+        (lambda rows: rows[3].update(san=["e4", "e5", "Ng1f3"]), "ply 2: 'Ng1f3' is not canonical SAN"),
+        (lambda rows: rows[3].update(san=["e4", "--"]), "ply 1: '--' is not canonical SAN"),
+        (lambda rows: rows[3].update(moves_hash=5), "its moves hash is another one"),
+        (lambda rows: rows[3].update(result="2-0"), "'2-0' is no result"),
+        (lambda rows: rows.pop(), "59 games, but the manifest says 60"),
+        (lambda rows: rows[0].update(split="nowhere"), "its splits don't have the games that it says"),
+    ],
+)
+def test_a_wrong_row_is_named(
+    run: Run, copy: Path, change: Callable[[list[dict[str, Any]]], None], message: str
+) -> None:
+    rewrite_part(copy, change)
+    assert message in refused(run, copy)
+
+
+def test_a_game_in_the_wrong_split_is_named(run: Run, copy: Path) -> None:
+    def swap(rows: list[dict[str, Any]]) -> None:
+        train, test = (next(row for row in rows if row["split"] == split) for split in ("train", "test"))
+        train["split"], test["split"] = "test", "train"
+
+    rewrite_part(copy, swap)
+    assert "it doesn't belong to split" in refused(run, copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda manifest: manifest.update(read=61), "its counts don't add up"),
+        (lambda manifest: manifest.update(games_digest="0"), "its games digest is not that of its parts"),
+        (lambda manifest: manifest.pop("dropped"), "incomplete: KeyError('dropped')"),
+        (
+            lambda manifest: manifest.update(format="chesslm-games/9"),
+            "expected chesslm-games/1, found 'chesslm-games/9'",
+        ),
+    ],
+)
+def test_a_wrong_manifest_is_named(
+    run: Run, copy: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    change_manifest(copy / "games/manifest.json", change)
+    assert f"{copy / 'games/manifest.json'}: {message}" in refused(run, copy)
+
+
+def test_token_files_that_do_not_fit_are_named(run: Run, copy: Path) -> None:
+    folder = copy / "tokens/pgn"
+    path = folder / "train-00000.safetensors"
+    whole = path.read_bytes()
+
+    def record(manifest: dict[str, Any]) -> None:
+        entry = next(entry for entry in manifest["files"] if entry["file"] == path.name)
+        entry["sha256"] = sha256_file(path)
+
+    path.write_bytes(whole[:-10])
+    assert f"{path}: its sha256 is" in refused(run, copy)
+    change_manifest(folder / "manifest.json", record)
+    assert f"{path}: not a readable token file" in refused(run, copy)
+    path.write_bytes((folder / "val-00000.safetensors").read_bytes())
+    change_manifest(folder / "manifest.json", record)
+    assert f"{path}: doesn't hold the games of part-00000.parquet" in refused(run, copy)
+
+    content = load_tokens(folder, whole, path)
+    vocabulary = load_notation("pgn", folder).vocabulary
+    tokens = content.tokens.copy()
+    tokens[np.flatnonzero(tokens == vocabulary.id_of("1-0"))] = vocabulary.id_of("0-1")
+    changed = type(content)(**{**fields_of(content), "tokens": tokens})
+    write_token_file(path, changed, notation="pgn", fingerprint=vocabulary.fingerprint, games_digest=digest(copy))
+    change_manifest(folder / "manifest.json", record)
+    assert f"{path}: the tokens of game" in refused(run, copy)
+
+
+def load_tokens(folder: Path, whole: bytes, path: Path) -> Any:
+    path.write_bytes(whole)
+    return read_token_file(path)
+
+
+def fields_of(content: Any) -> dict[str, Any]:
+    return {name: getattr(content, name) for name in content.__dataclass_fields__}
+
+
+def digest(folder: Path) -> str:
+    return str(json.loads((folder / "games/manifest.json").read_bytes())["games_digest"])
+
+
+def test_missing_foreign_and_left_over_token_files_are_named(run: Run, copy: Path) -> None:
+    folder = copy / "tokens/pgn"
+    extra = folder / "train-00007.safetensors"
+    shutil.copy(folder / "train-00000.safetensors", extra)
+    assert f"{extra}: not in the manifest" in refused(run, copy)
+    extra.unlink()
+    (folder / "val-00000.safetensors").rename(tmp := copy / "elsewhere")
+    assert f"{folder / 'val-00000.safetensors'}: missing" in refused(run, copy)
+    tmp.rename(folder / "val-00000.safetensors")
+    change_manifest(folder / "manifest.json", lambda manifest: manifest.update(vocabulary_fingerprint="0"))
+    assert f"{folder}: its vocabulary is not the one that its manifest names" in refused(run, copy)
+    change_manifest(folder / "manifest.json", lambda manifest: manifest.update(games_digest="0"))
+    assert f"{folder}: made from games 0, but the games are" in refused(run, copy)
+    change_manifest(folder / "manifest.json", lambda manifest: manifest.update(format="tokens"))
+    assert "expected chesslm-tokens/1, found 'tokens'" in refused(run, copy)
+
+
+def test_stats_and_verify_of_something_else_are_one_line(run: Run, tmp_path: Path, copy: Path) -> None:
+    for command in ("stats", "verify"):
+        done = run(command, tmp_path)
+        assert done.code == 2
+        assert (
+            done.err
+            == f"chesslm: {tmp_path}: no games folder (no manifest.json); make one with `chesslm data prepare`\n"
+        )
+    (copy / "games/part-00000.parquet").write_bytes(b"not Parquet")
+    done = run("stats", copy)
+    assert done.code == 2
+    assert "part-00000.parquet: not a readable Parquet part" in done.err
+
+
+def test_stats_are_a_table_and_a_picture(run: Run, prepared: Path, tmp_path: Path) -> None:
+    done = run("stats", prepared, "--plot", tmp_path / "stats.png")
+    assert done.code == 0
+    for text in (
+        "what became of the games",
+        "splits",
+        "game length",
+        "ratings",
+        "first plies",
+        "blitz",
+        "correspondence",
+    ):
+        assert text in done.out
+    rows = [row.game for row in read_games(prepared / "games")]
+    wins = sum(game.result == "1-0" for game in rows)
+    assert f"│ 1-0     │ {wins:>5} │ {100 * wins / 60:5.2f} % │" in done.out
+    assert (tmp_path / "stats.png").read_bytes()[:4] == b"\x89PNG"
+    first = (tmp_path / "stats.png").read_bytes()
+    assert run("stats", prepared / "games", "--plot", tmp_path / "stats.png").code == 0
+    assert (tmp_path / "stats.png").read_bytes() == first
+    done = run("stats", prepared, "--plot", tmp_path / "stats.xyz")
+    assert (done.code, done.err) == (
+        2,
+        f"chesslm: --plot {tmp_path / 'stats.xyz'}: no picture format '.xyz'; try .png or .svg\n",
+    )
+
+
+def test_show_puts_text_and_tokens_side_by_side(run: Run) -> None:
+    done = run("show", "1. e4 e5 2. Ng1f3 Nc6 1/2-1/2", "--notation", "pgn", "--notation", "english")
+    assert done.code == 0
+    for text in ("2. Nf3", "N|f3", "White moves knight to f3.", "·White|·moves|·knight|·to|·f3|.", "1/2-1/2", "<end>"):
+        assert text in done.out
+
+
+def test_show_reads_files_and_prepared_folders(run: Run, pgn: Path, prepared: Path) -> None:
+    for source in (pgn, prepared, prepared / "games"):
+        assert "no game number 60" in run("show", source, "--game", 60).err
+        assert run("show", source, "--game", 59, "--notation", "english").code == 0
+    with_own = run("show", prepared, "--notation", "english")
+    with_given = run("show", pgn, "--notation", "english", "--vocabulary", prepared / "tokens/english")
+    assert with_own.out.splitlines()[3:] == with_given.out.splitlines()[3:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["1. e4 e4"], "the moves given: illegal move: 'e4' is no legal move at ply 1 in rnbqkbnr"),
+        (["1. e4 hello"], "the moves given: unreadable movetext: 'hello'"),
+        (["missing.pgn"], "can't read missing.pgn"),
+        (["1. e4", "--notation", "klingon"], "unknown notation 'klingon'"),
+        (["1. e4", "--vocabulary", "/"], "/: no vocabulary.json"),
+    ],
+)
+def test_show_says_in_one_line_what_it_can_not_show(run: Run, arguments: list[str], message: str) -> None:
+    done = run("show", *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_hostile_headers_are_kept_but_shown_inert(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.pgn"
+    path.write_bytes(
+        b'[White "\x1b[31mred [bold]B[/bold]\x07"]\n[Event "<script>"]\n[TimeControl "\x1b]0;x\x07"]\n\n1. e4 e5 1-0\n'
+    )
+    done = run("show", path)
+    assert done.code == 0
+    assert "?[31mred [bold]B[/bold]? - ?, <script>" in done.out
+    assert not set(done.out) & {"\x1b", "\x07"}
+    assert run("prepare", path, "--out", tmp_path / "out", "--notation", "pgn", "--set", "data.workers=1").code == 0
+    assert pq.read_table(tmp_path / "out/games/part-00000.parquet")["time_control"].to_pylist() == ["\x1b]0;x\x07"]
+    assert "\x1b" not in run("stats", tmp_path / "out").out
+
+
+def test_shown_parts_are_all_tokens_in_order(prepared: Path) -> None:
+    for name in ("pgn", "english"):
+        notation = load_notation(name, prepared / "tokens" / name)
+        game = find_game(str(prepared), 3).game
+        parts = parts_of(notation, game)
+        assert [token_id for part in parts for _, token_id in part.tokens] == notation.encode_game(game).ids
+        assert len(parts) == len(game.san) + 3
+        for part, move in zip(parts[1:-2], replay(game), strict=True):
+            assert part.spelling
+            assert move
+
+
+def test_token_files_hold_exactly_the_games_of_their_split(prepared: Path) -> None:
+    for name in ("pgn", "english"):
+        notation = load_notation(name, prepared / "tokens" / name)
+        for split in ("train", "val", "test"):
+            (path,) = token_files(prepared / "tokens" / name, split)
+            content = read_token_file(path, fingerprint=notation.vocabulary.fingerprint)
+            rows = list(read_games(prepared / "games", split))
+            assert content.moves_hashes.tolist() == [row.moves_hash for row in rows]
+            for index, row in enumerate(rows):
+                encoded = notation.encode_game(row.game)
+                assert content.game_tokens(index).tolist() == encoded.ids
+                assert [tuple(span) for span in content.game_spans(index).tolist()] == encoded.spans
+
+
+MUTATIONS = (b"", b"{", b"}", b"(", b")", b"\n\n", b"[", b'"', b"1-0", b"*", b"\0", b"\xff", b"Nf3", b"%", b";", b"x")
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.randoms(use_true_random=False), st.integers(1, 9))
+def test_kept_and_dropped_are_all_that_was_read_whatever_the_damage(generator: random.Random, batch_len: int) -> None:
+    text = bytearray(GOLDEN.read_bytes())
+    for _ in range(generator.randrange(40)):
+        place = generator.randrange(len(text))
+        text[place : place + generator.randrange(3)] = generator.choice(MUTATIONS)
+    raws = list(split_games([bytes(text)]))
+    config = PrepareConfig(filters=FiltersSection(keep_unfinished=True, min_plies=1))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        writer = GamesWriter(folder, keep_duplicates=False, games_a_part=8)
+        batches = [make_rows(RawBatch(raws[at : at + batch_len], "x"), config) for at in range(0, len(raws), batch_len)]
+        for batch in batches:
+            writer.add(batch)
+        manifest = writer.finish()
+        assert manifest["read"] == len(raws) == manifest["kept"] + sum(manifest["dropped"].values())
+        write_json(folder / "manifest.json", manifest)
+        seen, expected = set(), []
+        for batch in batches:
+            for row in batch.rows.to_pylist():
+                if row["digest"] not in seen:
+                    seen.add(row["digest"])
+                    expected.append((tuple(row["san"]), row["result"], row["moves_hash"]))
+        found = [(row.game.san, row.game.result, row.moves_hash) for row in read_games(folder)]
+        assert found == expected
+        for row in read_games(folder):
+            replay(row.game)
+
+
+def test_progress_tells_rate_and_time_left_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    caplog.set_level("INFO")
+    with ProgressLine("games", 1000) as progress:
+        progress.show(10, 5)
+        now[0] += 20
+        progress.show(500, 400)
+        now[0] += 1
+        progress.show(600, 500)
+    assert caplog.messages == ["games: 400 games, 20/s, 20 s left"]
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with ProgressLine("games", None) as progress:
+        progress.show(10, 5)
+    assert "games" in capsys.readouterr().err
+
+
+def test_provenance_names_versions_and_the_commit_of_a_checkout() -> None:
+    fields = provenance()
+    assert fields["versions"]["chess"]
+    assert fields["commit"] is None or len(fields["commit"]) == 40
+
+
+def test_work_is_mapped_in_order_and_errors_come_through() -> None:
+    assert list(ordered_map(abs, range(-20, 0), num_workers=2)) == list(range(20, 0, -1))
+    with pytest.raises(ZeroDivisionError):
+        list(ordered_map(reciprocal, [1], num_workers=1))
+
+
+def reciprocal(number: int) -> float:
+    return 1 / (number - 1)

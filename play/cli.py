@@ -47,9 +47,13 @@ def play(
     record: Annotated[bool, typer.Option("--record", help="show how models did against people, and leave")] = False,
     _plain: Annotated[bool, typer.Option("--plain", help="line by line, which is the only way so far")] = False,
 ) -> None:
-    """Play against a model in the terminal, or show the record of games against people."""
-    if ledger is not None and no_ledger:
-        raise ConfigError("--ledger and --no-ledger exclude each other")
+    """Play against a model in the terminal, or show the record of games against people.
+
+    A game that is left unfinished (quit, Ctrl-D, Ctrl-C) is recorded as that, and the command that takes it up again
+    is printed.
+    """
+    if no_ledger and (record or ledger is not None):
+        raise ConfigError(f"--{'record' if record else 'ledger'} and --no-ledger exclude each other")
     if record:
         _show_record(ledger)
         return

@@ -17,9 +17,13 @@ def inert(text: str, *, limit: int = 200) -> str:
     >>> inert("abcdef", limit=5)
     'ab...'
     """
-    line = " ".join(text.split())
-    shown = "".join(character if character.isprintable() else "?" for character in line)
+    shown = printable(" ".join(text.split()))
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """`inert` text of any length with its spaces as they are, for what is copied."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def header_text(text: str) -> str:

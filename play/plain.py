@@ -22,7 +22,7 @@ from chesslm.errors import GameTooLong, InputError, OutputError, UnsupportedPosi
 from play.board_text import move_list, numbered, thought_lines
 from play.endings import DRAW_RULE
 from play.entry import read_entry
-from play.inert_text import inert
+from play.inert_text import inert, printable
 from play.opponent import Opponent
 from play.pgn_in import GivenGame, read_moves, read_pgn
 from play.pgn_out import save_new
@@ -161,8 +161,10 @@ class PlainGame:
     def _set_down(self) -> None:
         session = self._session
         is_left = session.ending is None and session.ledger_entry(typed=False) is not None
-        if is_left:
+        if is_left or session.ending is not None:
+            # An ended game, too: Ctrl-C may have come between its end and its record.
             self._record()
+        if is_left:
             self._news.append("The game is unfinished. This takes it up again:")
         # Recorded before anything is printed: a closed window takes no more text.
         self._terminal.tell(*self._news)
@@ -170,9 +172,8 @@ class PlainGame:
         if is_left:
             moves = " ".join(numbered(session.san))
             colour = "white" if self._person == chess.WHITE else "black"
-            command = shlex.join([*self._resume, "--colour", colour, "--moves", moves])
             # On one line, however long, so that it can be copied.
-            self._terminal.say(inert(command, limit=len(command)))
+            self._terminal.say(printable(shlex.join([*self._resume, "--colour", colour, "--moves", moves])))
 
     # What a typed line does
 

@@ -71,7 +71,8 @@ class UciPlayer(ClosingPlayer):
         name: shown to people; the engine's own name if absent.
         nodes: positions to search for a move; `depth`: plies to search. At least one of them.
         options: UCI options, set once at the start.
-        timeout_s: seconds for the handshake and for each decision; then the engine is ended.
+        timeout_s: seconds for each decision; then the engine is ended.
+        start_timeout_s: seconds for the start, which takes some engines longer than a move.
 
     Raises:
         PlayerError: the engine can't be started, doesn't speak UCI in time, or refuses an option.
@@ -86,6 +87,7 @@ class UciPlayer(ClosingPlayer):
         depth: int | None = None,
         options: Mapping[str, str | int | bool | None] | None = None,
         timeout_s: float = 30.0,
+        start_timeout_s: float = 30.0,
     ) -> None:
         if nodes is None and depth is None:
             raise ValueError("a UCI engine needs a limit: nodes, depth or both")
@@ -95,14 +97,10 @@ class UciPlayer(ClosingPlayer):
         self._timeout_s = timeout_s
         self._pids: list[int] = []
         self._engine: chess.engine.SimpleEngine | None = None
-        self._engine = self._start()
-        try:
-            engine_name = self._ask(lambda engine: engine.id).get("name", self._label)
-            self.name = name if name is not None else engine_name
-            self._ask(lambda engine: engine.configure(dict(options or {})))
-        except BaseException:
-            self.close()
-            raise
+        self._engine = self._start(start_timeout_s)
+        engine_name = self._ask(lambda engine: engine.id, start_timeout_s).get("name", self._label)
+        self.name = name if name is not None else engine_name
+        self._ask(lambda engine: engine.configure(dict(options or {})), start_timeout_s)
 
     def choose_many(self, boards: Sequence[chess.Board]) -> list[Decision]:
         """The engine's move in each position.
@@ -154,8 +152,8 @@ class UciPlayer(ClosingPlayer):
             raise self._ended(f"gave no legal move in {board.fen()}")
         return played.move
 
-    def _start(self) -> chess.engine.SimpleEngine:
-        with _deadline(self._timeout_s, self._pids) as is_late:
+    def _start(self, timeout_s: float) -> chess.engine.SimpleEngine:
+        with _deadline(timeout_s, self._pids) as is_late:
             try:
                 return chess.engine.SimpleEngine.popen(
                     _noting_pids(self._pids), self._words, timeout=None, setpgrp=True, stderr=subprocess.DEVNULL
@@ -168,13 +166,14 @@ class UciPlayer(ClosingPlayer):
                 self.close()
                 raise
         if is_late():
-            raise self._ended(f"gave no UCI handshake within {self._timeout_s:g} s") from failure
+            raise self._ended(f"gave no UCI handshake within {timeout_s:g} s") from failure
         raise self._ended(f"ended before it was ready: {failure}") from failure
 
-    def _ask(self, question: Callable[[chess.engine.SimpleEngine], Answer]) -> Answer:
+    def _ask(self, question: Callable[[chess.engine.SimpleEngine], Answer], timeout_s: float | None = None) -> Answer:
         if self._engine is None:
             raise PlayerError(f"engine {self._label} has been closed")
-        with _deadline(self._timeout_s, self._pids) as is_late:
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        with _deadline(timeout_s, self._pids) as is_late:
             try:
                 return question(self._engine)
             except (chess.engine.EngineError, concurrent.futures.CancelledError) as error:
@@ -184,7 +183,7 @@ class UciPlayer(ClosingPlayer):
                 self.close()
                 raise
         if is_late():
-            raise self._ended(f"gave no answer within {self._timeout_s:g} s") from failure
+            raise self._ended(f"gave no answer within {timeout_s:g} s") from failure
         raise self._ended(f"failed: {failure or type(failure).__name__}") from failure
 
     def _ended(self, what: str) -> PlayerError:

@@ -110,7 +110,7 @@ def play_game(engine: Engine, *, seed: int, index: int) -> SelfplayGame:
         PlayerError: the engine died, hung or lied.
     """
     generator = random.Random(f"chesslm selfplay|{seed}|{index}")
-    sides = _draw_sides(generator)
+    sides = draw_sides(generator)
     opening_name, board = _draw_opening(generator)
     record = _Record(board)
     result, ending = _play_on(record, engine, sides, generator)
@@ -165,7 +165,7 @@ def _natural_end(board: chess.Board) -> tuple[str, str] | None:
     return None
 
 
-def _draw_sides(generator: random.Random) -> dict[chess.Color, Personality]:
+def draw_sides(generator: random.Random) -> dict[chess.Color, Personality]:
     """Two personalities: often of the same kind, so that games last; else independent, so that somebody wins."""
     white = _draw_personality(generator)
     black = _draw_personality(generator)

@@ -18,6 +18,8 @@ def main(log_path: str, mode: str) -> None:
     with Path(log_path).open("a", encoding="utf-8") as log:
         log.write(f"pid {os.getpid()}\n")
         log.flush()
+        if mode == "hangs with a child":
+            subprocess.Popen([sys.executable, "-S", "-E", "-c", "import time; time.sleep(60)", log_path])
         if mode == "silent":
             time.sleep(60)
         if mode == "gone at once":
@@ -44,11 +46,7 @@ def search(mode: str) -> None:
     if mode == "dies":
         sys.stderr.write("assertion failed\n")
         sys.exit(1)
-    if mode == "hangs":
-        time.sleep(60)
-    if mode == "hangs with a child":
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-        Path(f"{sys.argv[1]}.child").write_text(str(child.pid), encoding="utf-8")
+    if mode in ("hangs", "hangs with a child"):
         time.sleep(60)
     if mode == "lies":
         say("bestmove e2e5")

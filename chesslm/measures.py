@@ -105,9 +105,10 @@ def measure_positions(
         GameTooLong: a game up to its position leaves no room in the context, or has no token for its move number.
         ValueError: a game isn't legal, or a ply lies outside its game.
     """
-    boards_and_moves = [_replayed(position) for position in positions]
+    boards_and_moves = [replayed(position) for position in positions]
     questions = [
-        _question(notation, position, board) for position, (board, _) in zip(positions, boards_and_moves, strict=True)
+        question_about(notation, position, board)
+        for position, (board, _) in zip(positions, boards_and_moves, strict=True)
     ]
     answers = ask(as_token_model(model), notation, questions, with_first_choice=True)
     return [
@@ -134,7 +135,8 @@ def measure_games(model: TokenModel | Decoder, notation: Notation, games: Sequen
     return [measures[index] for index in range(len(games))]
 
 
-def _replayed(position: Position) -> tuple[chess.Board, chess.Move]:
+def replayed(position: Position) -> tuple[chess.Board, chess.Move]:
+    """The board of a position, with its move stack, and the true move; ValueError if there is none or it is illegal."""
     game, ply = position.game, position.ply
     if not 0 <= ply < len(game.san):
         raise ValueError(f"game {game.id} has no ply {ply}")
@@ -144,7 +146,8 @@ def _replayed(position: Position) -> tuple[chess.Board, chess.Move]:
     return board, board.parse_san(game.san[ply])
 
 
-def _question(notation: Notation, position: Position, board: chess.Board) -> Question:
+def question_about(notation: Notation, position: Position, board: chess.Board) -> Question:
+    """All questions of `PositionMeasure` in one, from text alone; raises as `Notation.encode_game` does."""
     # By the notation's law the prompt is what `encode_game` writes before the ply; result and end are one token each.
     game, ply = position.game, position.ply
     before = notation.encode_game(replace(game, san=game.san[:ply])).ids[:-2]
@@ -161,7 +164,7 @@ def _measure(
 ) -> PositionMeasure:
     choice = judge_first_choice(notation, board, answer.first_choice)
     probabilities = answer.probabilities
-    # `_question` asks for both.
+    # `question_about` asks for both.
     assert answer.end_mass is not None
     assert answer.mark_right is not None
     return PositionMeasure(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import chess
 import numpy as np
@@ -104,7 +105,7 @@ class ModelPlayer(ClosingPlayer):
 
 
 def load_player(
-    name_or_path: str,
+    name_or_path: str | Path,
     *,
     temperature: float = 0.0,
     top_k: int | None = None,

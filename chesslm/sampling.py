@@ -51,7 +51,8 @@ def reshaped(logprobs: Floats, *, temperature: float, top_k: int | None, top_p: 
         certain: Floats = np.zeros_like(logprobs)
         certain[order[0]] = 1.0
         return certain
-    weights: Floats = np.exp((logprobs - logprobs[order[0]]) / temperature)
+    with np.errstate(over="ignore"):  # close to temperature 0, a quotient beyond all numbers means weight 0
+        weights: Floats = np.exp((logprobs - logprobs[order[0]]) / temperature)
     if top_k is not None:
         weights[order[top_k:]] = 0.0
     weights /= weights.sum()
@@ -138,9 +139,12 @@ def _write(
     model: TokenModel, rows: Sequence[_Row], end_id: int, draw: Callable[[Floats, np.random.Generator], int]
 ) -> None:
     """Write all rows in step; each finishes on its own, and the batch shrinks when half of it has."""
-    reading = model.read([row.prefix for row in rows])
-    logits_BV = reading.logits(range(len(rows)), [len(row.prefix) - 1 for row in rows])
-    batch = list(rows)
+    batch = [row for row in rows if row.num_left > 0]
+    if not batch:
+        return
+    reading = model.read([row.prefix for row in batch])
+    logits_BV = reading.logits(range(len(batch)), [len(row.prefix) - 1 for row in batch])
+    num_fed = 0
     while True:
         for row, logits in zip(batch, logits_BV.double().cpu().numpy(), strict=True):
             if row.num_left > 0:
@@ -149,7 +153,10 @@ def _write(
         active = [place for place, row in enumerate(batch) if row.num_left > 0]
         if not active:
             return
-        if 2 * len(active) <= len(batch):
+        # Finished rows go on unread, because to leave them out costs a copy of the cache; but only within the context.
+        is_full = any(row.num_left == 0 and len(row.prefix) + num_fed >= model.context_len for row in batch)
+        if is_full or 2 * len(active) <= len(batch):
             reading = reading.select(active)
             batch = [batch[place] for place in active]
         logits_BV = reading.extend([row.written[-1] for row in batch])
+        num_fed += 1

@@ -20,7 +20,7 @@ _WORD = r" ?\w+|'\w+|[^\w\s]"
 _SENTENCES_A_BATCH = 1_000
 
 
-def train(sentences: Iterable[str], *, alphabet: Iterable[str], added: Sequence[str]) -> bytes:
+def train(sentences: Sequence[str], *, alphabet: Iterable[str], added: Sequence[str]) -> bytes:
     """The content of `tokenizer.json`: the same sentences in any order give the same bytes.
 
     Args:
@@ -38,18 +38,9 @@ def train(sentences: Iterable[str], *, alphabet: Iterable[str], added: Sequence[
         special_tokens=[AddedToken(token, normalized=False, special=True) for token in added],
         initial_alphabet=sorted(set(alphabet)),
     )
-    tokeniser.train_from_iterator(_batches(sentences), trainer)
+    starts = range(0, len(sentences), _SENTENCES_A_BATCH)
+    tokeniser.train_from_iterator((sentences[start : start + _SENTENCES_A_BATCH] for start in starts), trainer)
     return (tokeniser.to_str(pretty=True) + "\n").encode()
-
-
-def _batches(sentences: Iterable[str]) -> Iterable[list[str]]:
-    batch: list[str] = []
-    for sentence in sentences:
-        batch.append(sentence)
-        if len(batch) == _SENTENCES_A_BATCH:
-            yield batch
-            batch = []
-    yield batch
 
 
 class Bpe:

@@ -16,7 +16,7 @@ Doesn't know: the words (`wording.py`), the merges (`bpe.py`), or legality (`che
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import chess
 
@@ -122,9 +122,10 @@ def _vocabulary(name: str, bpe: Bpe) -> Vocabulary:
     return Vocabulary(bpe.tokens, *_SPECIALS, results=_RESULTS, marks=tuple(bpe.tokens[mark] for mark in sorted(marks)))
 
 
-def _sentences(name: str, games: Iterable[Game]) -> Iterator[str]:
+def _sentences(name: str, games: Iterable[Game]) -> list[str]:
     wordings, seed = _KINDS[name]
-    known: dict[tuple[bool, str], list[str]] = {}
+    known: dict[tuple[bool, str], list[str]] = {}  # most sentences recur: the list holds each string once
+    sentences = []
     for game in games:
         cores = ""
         for ply, san in enumerate(game.san):
@@ -132,8 +133,9 @@ def _sentences(name: str, games: Iterable[Game]) -> Iterator[str]:
             key = (ply % 2 == 0, san)
             if key not in known:
                 known[key] = [wording.write(core, is_white=key[0]) + FOLLOWS[mark] for wording in wordings]
-            yield known[key][0 if seed is None else choose(seed, cores, core, len(wordings))]
+            sentences.append(known[key][0 if seed is None else choose(seed, cores, core, len(wordings))])
             cores += f"{core} "
+    return sentences
 
 
 def _alphabet(name: str) -> set[str]:

@@ -7,6 +7,7 @@ Doesn't know: where the numbers come from (`legality`, `likelihood`).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,10 +87,7 @@ class Aggregator:
             InputError: it isn't a finite number; names model and metric.
         """
         metric = METRICS[quantity.metric]
-        if metric.interval == "wilson":
-            interval = wilson(round(quantity.numerators[subset.mask].sum()), int(subset.mask.sum()))
-        else:
-            interval = self._bootstrapped([quantity], subset)
+        interval = self.interval(quantity, subset)
         _check(interval, contender.label, quantity.metric)
         return MeasureRecord(
             metric=quantity.metric,
@@ -119,7 +117,7 @@ class Aggregator:
         """The first model's metric minus the second's, paired game by game; raises as `measure` does."""
         first, second = pair
         metric = METRICS[quantities[0].metric]
-        interval = self._bootstrapped(list(quantities), subset)
+        interval = self.paired_interval(*quantities, subset)
         _check(interval, f"{first.label} minus {second.label}", quantities[0].metric)
         return DifferenceRecord(
             metric=quantities[0].metric,
@@ -143,13 +141,21 @@ class Aggregator:
             excludes_zero=interval.low > 0 or interval.high < 0,
         )
 
-    def _bootstrapped(self, quantities: list[Quantity], subset: Subset) -> Interval:
-        """One quantity, or the first minus the second."""
-        columns = np.stack([part[subset.mask] for q in quantities for part in (q.numerators, q.denominators)], axis=1)
+    def interval(self, quantity: Quantity, subset: Subset) -> Interval:
+        """The interval that the metric has by its definition."""
+        if METRICS[quantity.metric].interval == "wilson":
+            return wilson(round(quantity.numerators[subset.mask].sum()), int(subset.mask.sum()))
+        columns = _columns([quantity], subset)
+        return self._bootstrap(len(columns)).interval(
+            columns, lambda sums: quantity.of_sums(sums[..., 0], sums[..., 1])
+        )
+
+    def paired_interval(self, one: Quantity, other: Quantity, subset: Subset) -> Interval:
+        """The first minus the second, both over the same resampled games."""
+        columns = _columns([one, other], subset)
 
         def statistic(sums: Floats) -> Floats:
-            values = [q.of_sums(sums[..., 2 * i], sums[..., 2 * i + 1]) for i, q in enumerate(quantities)]
-            return values[0] if len(values) == 1 else values[0] - values[1]
+            return one.of_sums(sums[..., 0], sums[..., 1]) - other.of_sums(sums[..., 2], sums[..., 3])
 
         return self._bootstrap(len(columns)).interval(columns, statistic)
 
@@ -158,6 +164,11 @@ class Aggregator:
         if num_games not in self._bootstraps:
             self._bootstraps[num_games] = GameBootstrap(num_games, seed=self._seed)
         return self._bootstraps[num_games]
+
+
+def _columns(quantities: Sequence[Quantity], subset: Subset) -> Floats:
+    """Numerators and denominators of each quantity side by side, (games of the subset, columns)."""
+    return np.stack([part[subset.mask] for q in quantities for part in (q.numerators, q.denominators)], axis=1)
 
 
 def _check(interval: Interval, label: str, metric: str) -> None:

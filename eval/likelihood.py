@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chesslm.inference import GameMeasure, measure_games
+from chesslm.inference import GameMeasure, PositionMeasure, measure_games
 from eval.aggregation import Quantity, Subset, mean_of
 from eval.contenders import Contender, pairs
 from eval.intervals import Floats
@@ -64,9 +64,9 @@ def game_quantities(measures: Sequence[GameMeasure]) -> list[Quantity]:
     ]
 
 
-def move_quantities(contender: Contender, held_out: HeldOut, progress: Progress = silent) -> list[Quantity]:
+def move_quantities(measures: Sequence[PositionMeasure]) -> list[Quantity]:
     """The loss of moves at the positions, and its exponential."""
-    nats = position_quantities(measured(contender, held_out, progress))["move_nats"]
+    nats = position_quantities(measures)["move_nats"]
     return [nats, mean_of("perplexity_per_move", nats.numerators, is_exponential=True)]
 
 
@@ -84,7 +84,7 @@ def measure_likelihood(study: Study, progress: Progress = silent) -> Results:
     numbers = {
         contender.label: [
             *((quantity, everything) for quantity in game_quantities(measured_games(contender, held_out, progress))),
-            *((quantity, subsets) for quantity in move_quantities(contender, held_out, progress)),
+            *((quantity, subsets) for quantity in move_quantities(measured(contender, held_out, progress))),
         ]
         for contender in study.contenders
     }

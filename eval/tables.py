@@ -1,22 +1,23 @@
 """Results as tables for a terminal.
 
 Knows: which numbers stand in which table, and how many digits they deserve.
-Doesn't know: how anything was measured; it prints what the results file holds.
+Doesn't know: how anything was measured; it prints what the results file holds, which holds more (controls on subsets,
+metrics by ply).
 
 Names of models and files come from outside: they are shown as plain text, control characters replaced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
-from eval.metrics import METRICS, Unit
-from eval.records import Estimate, MeasureRecord, Results
+from eval.metrics import METRICS
+from eval.records import ALL, Estimate, MeasureRecord, ModelRecord, Results
 
-DIGITS: dict[Unit, int] = {"rate": 4, "nats": 3, "perplexity": 3, "tokens": 2}
+FORMATS = {"rate": ".4f", "nats": ".3f", "perplexity": ".4g", "tokens": ".2f"}
 
 
 def inert(text: str) -> Text:
@@ -34,72 +35,87 @@ def summary(results: Results) -> Text:
     if games.left_out:
         parts.append("left out: " + ", ".join(f"{number:,} {reason}" for reason, number in games.left_out.items()))
     if games.train_games is not None:
-        parts.append(f"new: not among the positions of {games.train_games:,} train games")
-    return inert("; ".join(parts))
+        parts.append(f"new: not in any of {games.train_games:,} train games")
+    return inert("; ".join(parts) + ". Brackets: 95 % intervals.")
 
 
 def tables(results: Results) -> Iterator[Table]:
     """All tables of a results file; empty ones are left out."""
-    for table in (_measures(results), _differences(results), _error_kinds(results)):
-        if table.row_count:
-            yield table
+    trained = [model for model in results.models if model.kind == "trained"]
+    controls = [model for model in results.models if model.kind != "trained"]
+    shown = [measure for measure in results.measures if measure.first_ply is None and measure.metric != "error_kind"]
+    candidates = (
+        _measures("Models", shown, trained),
+        _measures("Controls", [measure for measure in shown if measure.subset == ALL], controls),
+        _differences(results, {model.label for model in trained}),
+        _error_kinds(results, [model.label for model in trained]),
+    )
+    yield from (table for table in candidates if table.row_count)
 
 
-def _measures(results: Results) -> Table:
-    """One block a metric and subset, the models under each other."""
-    table = _table("Measures", "metric", "positions", "model", "value", "95 % interval", "n")
-    blocks: dict[tuple[str, str | None, str], list[MeasureRecord]] = {}
-    for measure in results.measures:
-        if measure.first_ply is None and measure.metric != "error_kind":
-            blocks.setdefault((measure.metric, measure.detail, measure.subset), []).append(measure)
-    for block in blocks.values():
-        table.add_section()
-        for measure in block:
-            table.add_row(*_named(measure), inert(measure.model), *_numbers(measure), f"{measure.n:,}")
+def _measures(title: str, measures: Iterable[MeasureRecord], models: Sequence[ModelRecord]) -> Table:
+    """A row a metric and subset, a column a model."""
+    labels = [model.label for model in models]
+    table = _table(title, ["metric", "positions"], ["n", *labels])
+    rows: dict[tuple[str, str | None, str], dict[str, MeasureRecord]] = {}
+    for measure in measures:
+        if measure.model in labels:
+            rows.setdefault((measure.metric, measure.detail, measure.subset), {})[measure.model] = measure
+    previous = ""
+    for (metric, _, subset), by_model in rows.items():
+        if metric != previous:
+            table.add_section()
+        previous = metric
+        some = next(iter(by_model.values()))
+        cells = (_with_interval(by_model[label]) if label in by_model else "" for label in labels)
+        table.add_row(_title(some), inert(subset), f"{some.n:,}", *cells)
     return table
 
 
-def _differences(results: Results) -> Table:
-    table = _table("Paired differences", "metric", "positions", "models", "difference", "95 % interval", "not 0")
+def _differences(results: Results, trained: set[str]) -> Table:
+    """Trained models with each other on every subset, with their controls on all positions."""
+    table = _table("Paired differences", ["metric", "positions", "models"], ["difference", "excludes 0"])
+    previous: tuple[str, str] | None = None
     for record in results.differences:
+        if record.subset != ALL and not {record.model_a, record.model_b} <= trained:
+            continue
+        if (record.model_a, record.model_b) != previous:
+            table.add_section()
+        previous = (record.model_a, record.model_b)
         models = inert(f"{record.model_a} − {record.model_b}")
-        table.add_row(*_named(record), models, *_numbers(record, signed=True), "yes" if record.excludes_zero else "")
+        sure = "yes" if record.excludes_zero else "no"
+        table.add_row(_title(record), inert(record.subset), models, _with_interval(record, sign="+"), sure)
     return table
 
 
-def _error_kinds(results: Results) -> Table:
-    labels = [model.label for model in results.models]
-    table = _table("Illegal first choices by kind, share of all first choices", "kind", *labels, first_number=1)
+def _error_kinds(results: Results, labels: Sequence[str]) -> Table:
+    table = _table("Illegal first choices by kind, share of all first choices", ["kind"], labels)
     kinds: dict[str, dict[str, MeasureRecord]] = {}
     for measure in results.measures:
-        if measure.metric == "error_kind" and measure.detail is not None:
+        if measure.metric == "error_kind" and measure.detail is not None and measure.model in labels:
             kinds.setdefault(measure.detail, {})[measure.model] = measure
     for kind, by_model in kinds.items():
         if any(measure.value > 0 for measure in by_model.values()):
-            table.add_row(
-                kind,
-                *(_number(by_model[label], by_model[label].value) if label in by_model else "" for label in labels),
-            )
+            cells = (_with_interval(by_model[label]) if label in by_model else "" for label in labels)
+            table.add_row(inert(kind), *cells)
     return table
 
 
-def _table(title: str, *columns: str, first_number: int = 3) -> Table:
+def _table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
     table = Table(title=title, title_justify="left")
-    for index, column in enumerate(columns):
-        table.add_column(inert(column), justify="right" if index >= first_number else "left")
+    for column in names:
+        table.add_column(inert(column))
+    for column in numbers:
+        table.add_column(inert(column), justify="right")
     return table
 
 
-def _named(record: Estimate) -> tuple[Text, Text]:
+def _title(record: Estimate) -> Text:
     metric = METRICS.get(record.metric)
     title = metric.title if metric else record.metric
-    return inert(f"{title}: {record.detail}" if record.detail else title), inert(record.subset)
+    return inert(f"{title}: {record.detail}" if record.detail else title)
 
 
-def _numbers(record: Estimate, *, signed: bool = False) -> tuple[str, str]:
-    low, high = _number(record, record.low, signed=signed), _number(record, record.high, signed=signed)
-    return _number(record, record.value, signed=signed), f"[{low}, {high}]"
-
-
-def _number(record: Estimate, value: float, *, signed: bool = False) -> str:
-    return f"{value:{'+' if signed else ''}.{DIGITS[record.unit]}f}"
+def _with_interval(record: Estimate, *, sign: str = "") -> str:
+    form = sign + FORMATS[record.unit]
+    return f"{record.value:{form}} [{record.low:{form}}, {record.high:{form}}]"

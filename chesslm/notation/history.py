@@ -70,14 +70,14 @@ class History:
             self._root.after.clear()
             self._num_plies = 0
         node, known = self._root, 0
-        ids, cores = list[int](), list[str]()
+        ids, cores = list[int](), ""
         for move in moves:
             child = node.after.get(_key(move))
             if child is None:
                 break
             node, known = child, known + 1
             ids.extend(child.ids)
-            cores.append(child.core)
+            cores += f"{child.core} "
         board = chess.Board()
         for move in moves[:known] if known < len(moves) else ():
             board.push(move)
@@ -88,14 +88,13 @@ class History:
             except ValueError as error:
                 raise UnsupportedPosition(f"ply {ply} of the game is no legal move: {error}") from error
             board.push(move)
-            before = "".join(f"{known_core} " for known_core in cores)
-            child = _Ply(self._write(ply, core, mark_after(board), before), core)
+            child = _Ply(self._write(ply, core, mark_after(board), cores), core)
             node.after[_key(move)] = child
             self._num_plies += 1
             node = child
             ids.extend(child.ids)
-            cores.append(core)
-        return Written(ids, "".join(f"{core} " for core in cores))
+            cores += f"{core} "
+        return Written(ids, cores)
 
 
 def _key(move: chess.Move) -> int:

@@ -59,8 +59,9 @@ class TextInput:
         self.path = path
         self.num_bytes = 0
         self._digest = hashlib.sha256()
-        self.name = "standard input" if path == STANDARD_INPUT else Path(path).name
-        if path != STANDARD_INPUT:
+        name = "standard input" if path == STANDARD_INPUT else Path(path).name
+        self.name = name.encode(errors="replace").decode()  # file names need not be UTF-8
+        if path != STANDARD_INPUT and not Path(path).is_fifo():  # a pipe can be opened only once
             with _reading(path), Path(path).open("rb"):
                 pass
 

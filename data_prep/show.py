@@ -76,7 +76,7 @@ def find_game(source: str, index: int) -> ShownGame:
             raise InputError(f"{source}: no game number {index}")
         names = [raw.headers.get(tag, "?") for tag in ("White", "Black", "Event", "Date")]
         return _replayed(raw.movetext, raw.headers.get("Result"), source, "{} - {}, {}, {}".format(*names))
-    return _replayed(source.encode(), None, "the moves given", "")
+    return _replayed(source.encode(errors="replace"), None, "the moves given", "")
 
 
 def notation_for(name: str, source: str, vocabulary: Path | None) -> Notation:

@@ -4,7 +4,9 @@ import bz2
 import gzip
 import hashlib
 import io
+import os
 import random
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -149,6 +151,22 @@ def test_a_bomb_is_read_in_small_pieces(tmp_path: Path) -> None:
     path.write_bytes(zstandard.ZstdCompressor(level=19).compress(b"e" * 200_000_000))
     assert path.stat().st_size < 20_000
     assert max(len(block) for block in TextInput(str(path)).blocks()) == BLOCK_LEN
+
+
+def test_a_pipe_is_read_once_and_its_size_is_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = subprocess.Popen([sys.executable, "-c", f"open({str(path)!r}, 'wb').write(b'1. e4 e5 1-0' * 9)"])
+    source = TextInput(str(path))
+    assert source.size is None
+    assert b"".join(source.blocks()) == b"1. e4 e5 1-0" * 9
+    assert writer.wait() == 0
+
+
+def test_a_file_name_that_is_no_utf8_is_kept_readable(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller.pgn")
+    Path(path).write_bytes(TEXT[:1000])
+    assert TextInput(path).name == "M?ller.pgn"
 
 
 def test_text_with_a_few_control_characters_is_text(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ play: $(DEMO)/runs/pgn/run.json
 	$(BIN)/chesslm play --model $(DEMO)/runs/pgn
 
 test: $(READY)
-	$(BIN)/pytest $(PYTEST_FLAGS)
+	$(BIN)/pytest -n auto --dist worksteal $(PYTEST_FLAGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_a_worker() -> None:
+    """Parallel test processes share the cores; more threads in each would only fight."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,19 +30,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     if config.getoption("--require-stockfish"):
         raise pytest.UsageError("--require-stockfish, but Stockfish is not installed (Debian package stockfish)")
-    kept, left_out = [], []
-    for item in items:
-        (left_out if item.get_closest_marker("stockfish") else kept).append(item)
-    config.stash[LEFT_OUT] = len(left_out)
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = kept
+    left_out = [item for item in items if item.get_closest_marker("stockfish")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
-LEFT_OUT = pytest.StashKey[int]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    count = config.stash.get(LEFT_OUT, 0)
-    if count:
-        terminalreporter.write_line(f"left out: {count} tests that need Stockfish (Debian package stockfish)")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _has_stockfish():
+        terminalreporter.write_line("left out: the tests that need Stockfish (Debian package stockfish)")

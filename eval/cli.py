@@ -164,7 +164,7 @@ def _hand_out(results: Results, path: Path | None) -> None:
     if path is not None:
         write_results(path, results)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
-    console.print(summary(results))
+    console.print(summary(results), soft_wrap=True)
     for table in tables(results):
         console.print()
         console.print(table)

@@ -68,9 +68,7 @@ def occurring(keys: Iterable[str], games: Iterable[Game]) -> set[str]:
 
     >>> fools_mate = Game("", ("f3", "e5", "g4", "Qh4#"), "0-1")
     >>> board = chess.Board()
-    >>> for san in ("g4", "e5", "f3"):  # another order of the same moves
-    ...     board.push_san(san)
-    ...
+    >>> _ = [board.push_san(san) for san in ("g4", "e5", "f3")]  # another order of the same moves
     >>> occurring([position_key(board)], [fools_mate]) == {position_key(board)}
     True
     """

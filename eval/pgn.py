@@ -133,10 +133,10 @@ class _MovesOf(chess.pgn.BaseVisitor["_MovesOf"]):
         self.uci: list[str] = []
         self.site = ""
         self.result_text = "*"
-        self._headers = chess.pgn.Headers({})
+        self._headers: dict[str, str] = {}
 
-    def begin_headers(self) -> chess.pgn.Headers:
-        return self._headers
+    def visit_header(self, tagname: str, tagvalue: str) -> None:
+        self._headers[tagname] = tagvalue
 
     def end_headers(self) -> None:
         headers = self._headers

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import chess
 import pyarrow as pa
@@ -338,28 +339,46 @@ def designed() -> Callable[..., DesignedModel]:
 
 
 @pytest.fixture(scope="session")
-def contender_of() -> Callable[..., Contender]:
+def model_record() -> Callable[..., ModelRecord]:
+    """Makes the record of a model; arguments replace what it says."""
+
+    def make(label: str, **changes: Any) -> ModelRecord:
+        content = {
+            "label": label,
+            "kind": "trained",
+            "source": "test",
+            "notation": "pgn",
+            "vocabulary_len": 298,
+            "vocabulary_fingerprint": "0" * 64,
+            "checkpoint_digest": "0" * 64,
+            "params_trunk": 1,
+            "params_embedding": 1,
+            "params_head": 0,
+            "context_len": 500,
+            "step": 1,
+            "games_seen": 1,
+            "tokens_seen": 1,
+            "train_seconds": 1.0,
+        }
+        return ModelRecord(**{**content, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def contender_of(model_record: Callable[..., ModelRecord]) -> Callable[..., Contender]:
     """Makes a contender of any model."""
 
     def make(
         model: TokenModel, notation: Notation, label: str = "designed", control_of: tuple[str, ...] = ()
     ) -> Contender:
-        record = ModelRecord(
-            label=label,
+        record = model_record(
+            label,
             kind="untrained" if control_of else "trained",
-            source="test",
             notation=notation.name,
             vocabulary_len=len(notation.vocabulary),
             vocabulary_fingerprint=notation.vocabulary.fingerprint,
-            checkpoint_digest="0" * 64,
-            params_trunk=1,
-            params_embedding=1,
-            params_head=0,
             context_len=model.context_len,
-            step=1,
-            games_seen=1,
-            tokens_seen=1,
-            train_seconds=1.0,
         )
         return Contender(record, model, notation, control_of)
 

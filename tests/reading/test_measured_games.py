@@ -19,7 +19,7 @@ from chesslm.inference import (
 )
 from chesslm.measures import question_about, replayed
 from chesslm.model import Decoder
-from chesslm.notation import Notation
+from chesslm.notation import EncodedGame, Notation
 
 
 def positions_of(games: list[Game]) -> list[Position]:
@@ -95,3 +95,19 @@ def test_a_game_that_just_fits_is_measured_and_one_that_doesnt_is_too_long(
 def test_a_ply_outside_its_game_is_refused(notation: Notation, decoder: Decoder) -> None:
     with pytest.raises(ValueError, match="game g has no ply 1"):
         measure_positions(decoder, notation, [Position(Game("g", ("e4",), "*"), 1)])
+
+
+class ResultFirst:
+    """Breaks the law: the result stands at the beginning, so no end prompt begins a prompt."""
+
+    name = "result first"
+
+    def encode_game(self, game: Game) -> EncodedGame:
+        plies = list(range(10, 10 + len(game.san)))
+        spans = [(ply + 2, ply + 3) for ply in range(len(game.san))]
+        return EncodedGame([0, len(plies), *plies, 1, 2], spans)
+
+
+def test_a_notation_that_breaks_the_law_is_found_out(decoder: Decoder) -> None:
+    with pytest.raises(ValueError, match="the end prompt of game g at ply 1 doesn't begin its prompt"):
+        measure_positions(decoder, ResultFirst(), [Position(Game("g", ("e4", "e5"), "*"), 1)])

@@ -11,6 +11,8 @@ from pathlib import Path
 import chess
 import pytest
 
+from chesslm.checkpoint_files import TrainingState, write_checkpoint
+from chesslm.config import RunSection, TrainConfig, TrainDataSection, TrainingSection
 from chesslm.errors import GameTooLong, InputError, UnsupportedPosition
 from chesslm.inference import first_choices, move_probabilities
 from chesslm.model import Decoder
@@ -148,6 +150,33 @@ def test_a_finished_game_has_no_move_to_choose(pgn: Notation, scripted: Callable
 def test_a_policy_out_of_range_is_refused(pgn: Notation, scripted: Callable) -> None:
     with pytest.raises(ValueError, match="top_k must be 1 or more"):
         ModelPlayer(scripted(pgn.vocabulary, {}), pgn, name="m", temperature=1.0, top_k=0)
+
+
+def test_a_player_from_a_checkpoint_plays_what_its_model_does(
+    notation: Notation, make_decoder: Callable[..., Decoder], boards: list[chess.Board], tmp_path: Path
+) -> None:
+    model = make_decoder(notation)
+    config = TrainConfig(
+        run=RunSection(out=str(tmp_path)),
+        data=TrainDataSection(games="games", notation=notation.name),
+        model=model.config,
+        training=TrainingSection(steps=1, games_per_step=1),
+    )
+    folder = write_checkpoint(
+        tmp_path / "run",
+        state=TrainingState(step=1),
+        config=config,
+        notation=notation,
+        games_digest="0" * 64,
+        provenance={},
+        weights=model.state_dict(),
+        training={},
+    )
+    with load_player(folder, temperature=0.7, top_k=3, seed=5, device="cpu") as player:
+        assert player.loaded is not None
+        assert (player.name, player.notation.name) == (player.loaded.name, notation.name)
+        here = ModelPlayer(model, notation, name="m", temperature=0.7, top_k=3, seed=5)
+        assert [d.move for d in player.choose_many(boards)] == [d.move for d in here.choose_many(boards)]
 
 
 def test_a_model_that_doesnt_exist_cant_play(tmp_path: Path) -> None:

@@ -258,9 +258,9 @@ def micro_batches(
         yield _rows([games.game_tokens(int(index)) for index in by_len[start:stop]], pad_id)
 
 
-# What a micro-batch costs beyond its tokens (kernel launches, small matrices), in tokens: measured with LOG.md's
-# "micro-batches" table; the optimum is flat.
-MICRO_BATCH_COST = 192
+# What a micro-batch costs beyond its tokens (kernel launches, small matrices below full speed), in tokens. On two CPU
+# cores and a million weights, half of this or twice as much changes the time of a step by a few per cent.
+MICRO_BATCH_COST = 96
 
 
 def cut(lens: Indices, limit: int) -> list[tuple[int, int]]:

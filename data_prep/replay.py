@@ -10,17 +10,14 @@ Doesn't know: the grammar and the rules (`replay_reference`; `replay_block` is i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 from data_prep.replay_outcome import ILLEGAL, UNREADABLE, Rejected, Replayed
 from data_prep.replay_reference import replay_reference
 
-__all__ = ["FAST_FROM", "ILLEGAL", "UNREADABLE", "Rejected", "Replayed", "replay_many", "replay_movetext"]
+__all__ = ["ILLEGAL", "UNREADABLE", "Rejected", "Replayed", "replay_many", "replay_movetext"]
 
-FAST_FROM = 500
-"""Games from which on `replay_many` loads the fast path: loading it takes as long as python-chess takes for so many."""
-
-CHUNK_LEN = 1 << 24  # bytes of movetext that the fast path gets at a time; bounds memory
+FAST_FROM = 500  # games: loading the fast path takes about as long as python-chess takes for so many
+CHUNK_LEN = 1 << 24  # bytes of movetext that the fast path gets at a time; bounds its memory
 
 
 def replay_movetext(movetext: bytes) -> Replayed | Rejected:
@@ -28,41 +25,41 @@ def replay_movetext(movetext: bytes) -> Replayed | Rejected:
     return replay_reference(movetext)
 
 
-def replay_many(movetexts: Sequence[bytes]) -> list[Replayed | Rejected]:
-    """Replay many games, in order, with the same outcomes as `replay_movetext`.
+class ManyReplays:
+    """Replays lists of games, at first by the reference, from the `fast_from`-th game on by the fast path.
 
-    From `FAST_FROM` games in one call on (once loaded: always), numba's compiled code does it, about a hundred times as
-    fast. Where arrays are enough, `replay_block.replay_spans` is twice as fast again: it makes no Python objects.
+    The outcomes are the same; the fast path is about a hundred times as fast, but numba must be loaded for it (and its
+    code compiled, once an installation).
+
+    Args:
+        fast_from: games, over all calls.
     """
-    if len(movetexts) < FAST_FROM and not _is_fast_loaded():
-        return [replay_reference(movetext) for movetext in movetexts]
-    return [outcome for chunk in _chunks(movetexts) for outcome in _replay_fast(chunk)]
 
+    def __init__(self, fast_from: int = FAST_FROM) -> None:
+        self._fast_from = fast_from
+        self._num_games = 0
 
-def _replay_fast(movetexts: Sequence[bytes]) -> list[Replayed | Rejected]:
-    _load_fast()
-    from data_prep.replay_block import replay_block
+    def __call__(self, movetexts: Sequence[bytes]) -> list[Replayed | Rejected]:
+        """Replay the games in order; never raises, whatever the bytes."""
+        self._num_games += len(movetexts)
+        if self._num_games < self._fast_from:
+            return [replay_reference(movetext) for movetext in movetexts]
+        from data_prep.replay_block import replay_block
 
-    return replay_block(movetexts).outcomes()
-
-
-@cache
-def _load_fast() -> None:
-    """Imports numba, which small inputs needn't wait for."""
-    import data_prep.replay_block  # noqa: F401
-
-
-def _is_fast_loaded() -> bool:
-    return _load_fast.cache_info().currsize > 0
+        return [outcome for chunk in _chunks(movetexts) for outcome in replay_block(chunk).outcomes()]
 
 
 def _chunks(movetexts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     """The movetexts in stretches of at most `CHUNK_LEN` bytes, or of one game."""
     begin, chunk_len = 0, 0
     for i, movetext in enumerate(movetexts):
-        if chunk_len and chunk_len + len(movetext) > CHUNK_LEN:
+        if i > begin and chunk_len + len(movetext) > CHUNK_LEN:
             yield movetexts[begin:i]
             begin, chunk_len = i, 0
         chunk_len += len(movetext)
     if begin < len(movetexts):
         yield movetexts[begin:]
+
+
+replay_many = ManyReplays()
+"""The process's own `ManyReplays`. Where arrays will do, `replay_block.replay_spans` is faster still."""

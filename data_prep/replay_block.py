@@ -81,8 +81,11 @@ class ReplayedBlock:
         """Why a game was rejected, in words."""
         start, failed_at = int(self.starts[row]), int(self.failed_at[row])
         movetext = bytes(self.text[start : int(self.ends[row])])
-        # What stands before the token that stopped it is a movetext without fault: it leads to the position.
+        # What stands before the token that stopped it is a movetext without fault, which leads to the position;
+        # unless that token is inside a variation: then what stands before the variation is.
         before = replay_block([movetext[: failed_at - start]])
+        if before.status[0]:
+            before = replay_block([movetext[: int(before.failed_at[0])]])
         board = chess.Board()
         for uci in before.uci.tobytes().decode("ascii").split():
             board.push_uci(uci)

@@ -55,6 +55,7 @@ STRAY_EN_PASSANT = int(Problem.STRAY_EN_PASSANT)
 
 SPACE, NEWLINE, RETURN, PERCENT, SEMICOLON, DOLLAR, EXCLAMATION, QUESTION = (ord(sign) for sign in " \n\r%;$!?")
 BRACE, CLOSING_BRACE, PARENTHESIS, CLOSING_PARENTHESIS = (ord(sign) for sign in "{}()")
+SOURCES = ("replay_board.py", "replay_words.py", "replay_kernel.py", "replay_outcome.py")
 ENDS_WORD = np.isin(np.arange(256), list(b" \t\n\r\v\f{}();$!?"))
 
 
@@ -295,8 +296,7 @@ def _entry(stamp: int) -> tuple[Replay, Replay]:
 
 def _sources_stamp() -> int:
     """A checksum of the kernel's sources: numba itself renews its cache only when the entry point's file changes."""
-    sources = ("replay_board.py", "replay_words.py", "replay_kernel.py", "replay_outcome.py")
-    return zlib.crc32(b"".join(resources.files("data_prep").joinpath(source).read_bytes() for source in sources))
+    return zlib.crc32(b"".join(resources.files("data_prep").joinpath(source).read_bytes() for source in SOURCES))
 
 
 replay_games, replay_games_interpreted = _entry(_sources_stamp())

@@ -247,17 +247,15 @@ def simulated_games(generator: np.random.Generator, n: int) -> list[GameMeasure]
 Key = tuple[str, str | None]
 
 
-def assert_nominal(hits: dict[Key, int]) -> None:
-    """As often as 95 % intervals should: within what 200 fair runs give in 999 of 1,000 cases."""
-    low, high = binom.interval(0.999, NUM_RUNS, 0.95)
-    wrong = {key: number / NUM_RUNS for key, number in hits.items() if not low <= number <= high}
+def assert_nominal(hits: dict[Key, int], num_runs: int = NUM_RUNS) -> None:
+    """As often as 95 % intervals should: within what so many fair runs give in 999 of 1,000 cases."""
+    low, high = binom.interval(0.999, num_runs, 0.95)
+    wrong = {key: number / num_runs for key, number in hits.items() if not low <= number <= high}
     assert not wrong
 
 
 @cache
-def position_coverage(legality: float) -> dict[Key, int]:
-    # So many that about ten of them are wrong at least: with fewer, the bootstrap can't know how wrong they are.
-    n = 300 if legality < 0.95 else 1_000
+def position_coverage(legality: float, n: int, num_runs: int) -> dict[Key, int]:
     truth: dict[Key, float] = {
         ("first_choice_legal", None): legality,
         ("first_choice_tolerant", None): legality,
@@ -272,7 +270,7 @@ def position_coverage(legality: float) -> dict[Key, int]:
     }
     hits = dict.fromkeys(truth, 0)
     generator = np.random.default_rng(1)
-    for run in range(NUM_RUNS):
+    for run in range(num_runs):
         measures = simulated_positions(generator, n, legality)
         numbers = [*quantities(measures).values(), move_quantities(measures)[1], *error_kinds(measures)]
         for quantity in numbers:
@@ -282,9 +280,12 @@ def position_coverage(legality: float) -> dict[Key, int]:
     return hits
 
 
-@pytest.mark.parametrize("legality", [0.5, 0.9, 0.99])
-def test_intervals_of_position_metrics_cover_the_truth_at_their_nominal_rate(legality: float) -> None:
-    assert_nominal(position_coverage(legality))
+# So many positions that about ten of them are wrong: with fewer, the bootstrap can't know how wrong they are.
+@pytest.mark.parametrize(("legality", "n", "num_runs"), [(0.5, 200, 200), (0.9, 200, 200), (0.99, 1_000, 100)])
+def test_intervals_of_position_metrics_cover_the_truth_at_their_nominal_rate(
+    legality: float, n: int, num_runs: int
+) -> None:
+    assert_nominal(position_coverage(legality, n, num_runs), num_runs)
 
 
 def test_intervals_of_text_metrics_cover_the_truth_at_their_nominal_rate() -> None:
@@ -310,7 +311,7 @@ def test_intervals_of_paired_differences_cover_the_truth_at_their_nominal_rate()
     generator = np.random.default_rng(3)
     truth = {"first_choice_legal": 0.8 * 0.05, "move_nats": -0.1, "legal_mass": 0.0}
     hits: dict[Key, int] = {(metric, None): 0 for metric in truth}
-    n = 300
+    n = 200
     for run in range(NUM_RUNS):
         first = simulated_positions(generator, n, 0.8)
         second = [
@@ -331,6 +332,6 @@ def test_intervals_of_paired_differences_cover_the_truth_at_their_nominal_rate()
 
 
 def test_every_published_metric_is_calibrated() -> None:
-    by_position = {metric for metric, _ in position_coverage(0.9)}
+    by_position = {metric for metric, _ in position_coverage(0.9, 200, 200)}
     by_game = {quantity.metric for quantity in game_quantities(simulated_games(np.random.default_rng(0), 3))}
     assert by_position | by_game == set(METRICS)

@@ -67,8 +67,8 @@ def test_legality_measures_every_model_on_the_same_positions(
     }
     for label in labels:
         for subset in ("all", "new", "after ply 20"):
-            sizes = {results.find(metric, label, subset).n for metric in by_position}  # type: ignore[union-attr]
-            assert sizes == {results.find("legal_mass", "pgn", subset).n}  # type: ignore[union-attr]
+            sizes = {results.find(metric, label, subset).n for metric in by_position}
+            assert sizes == {results.find("legal_mass", "pgn", subset).n}
         assert results.find("move_match", label, "after ply 10") is not None
         assert results.find("legal_mass", label, "after ply 10") is None
         kinds = [m for m in results.measures if m.metric == "error_kind" and m.model == label]
@@ -261,6 +261,6 @@ def test_hostile_names_are_shown_inert(runs: Path, folder: Path) -> None:
     for table in tables(Results.model_validate_json(renamed)):
         console.print(table)
     console.print(summary(results))
-    written = console.file.getvalue()  # type: ignore[attr-defined]
+    written = console.file.getvalue()
     assert "?[31m[bold]red" in written
     assert hostile not in written

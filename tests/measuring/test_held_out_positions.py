@@ -127,6 +127,13 @@ def test_games_with_the_same_moves_are_taken_once(tmp_path: Path, games: list[Ga
     assert held_out.record.games == 3
 
 
+def test_games_without_moves_have_no_positions(tmp_path: Path, games: list[Game], make_folder: FolderMaker) -> None:
+    folder = make_folder(tmp_path / "games", {"test": [Game("none", (), "1-0"), games[0]]})
+    held_out = hold_out(folder, count=5, seed=0)
+    assert len(held_out.positions) == 1
+    assert held_out.record.left_out == {"no moves": 1}
+
+
 def test_subsets_are_what_their_names_say(folder: Path, games: list[Game]) -> None:
     held_out = hold_out(folder, count=140, seed=0)
     subsets = held_out.subsets()

@@ -126,7 +126,7 @@ def test_games_have_the_borders_that_python_chess_sees(tmp_path: Path, line_end:
     while (game := chess.pgn.read_game(handle)) is not None:
         by_python_chess.append([move.uci() for move in game.mainline_moves()])
     assert len(raws) == len(by_python_chess) == 3
-    assert [read(raw).san for raw in raws] == [("e4", "e5", "Nf3"), ("d4", "d5"), ("c4",)]  # type: ignore[union-attr]
+    assert [read(raw).san for raw in raws] == [("e4", "e5", "Nf3"), ("d4", "d5"), ("c4",)]
     assert pgn.movetext_of(raws[1]) == "1. d4 { a [comment] } d5 *"
 
 

@@ -1,6 +1,7 @@
-"""Trains a tiny run and kills itself with SIGKILL at a step: run as `killed_run.py CONFIG.json EVENT STEP`.
+"""Trains a tiny run in processes that kill themselves with SIGKILL: `killed_run.py CONFIG.json EVENT:STEP...`.
 
-Not a test module: the tests of resuming start it as a process of its own.
+Not a test module: the tests of resuming start it. Each EVENT:STEP is a process of its own, forked before torch computes
+anything, so that torch is imported once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from chesslm.training import Watcher, train
 
 
 class Killer(Watcher):
-    """Kills the process in the middle of things; step -1 never."""
+    """Kills the process in the middle of things."""
 
     def __init__(self, event: str, step: int) -> None:
         self._event, self._step = event, step
@@ -42,7 +43,17 @@ class Killer(Watcher):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def killed(config: TrainConfig, event: str, step: int) -> bool:
+    """Train in a process of its own; whether SIGKILL ended it."""
+    child = os.fork()
+    if child == 0:
+        train(config, command=sys.argv, watcher=Killer(event, step))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
 if __name__ == "__main__":
-    path, event, step = sys.argv[1:]
-    config = validate(TrainConfig, json.loads(Path(path).read_text(encoding="utf-8")), source=path)
-    train(config, command=sys.argv, watcher=Killer(event, int(step)))
+    config = validate(TrainConfig, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), source=sys.argv[1])
+    deaths = [(event, int(step)) for event, _, step in (argument.partition(":") for argument in sys.argv[2:])]
+    sys.exit(0 if all(killed(config, event, step) for event, step in deaths) else "a run ended before its time")

@@ -47,11 +47,12 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
-$(DEMO)/data/games/manifest.json: $(SAMPLE) | $(READY)
+# A stamp of our own: the folder's own files stand before the last notation is done.
+$(DEMO)/.prepared: $(SAMPLE) | $(READY)
 	$(BIN)/chesslm data prepare $(SAMPLE) --out $(DEMO)/data --notation pgn --notation english
 	touch $@
 
-$(DEMO)/runs/%/run.json: configs/demo-%.toml $(DEMO)/data/games/manifest.json
+$(DEMO)/runs/%/run.json: configs/demo-%.toml $(DEMO)/.prepared
 	$(BIN)/chesslm train $< --set data.games=$(DEMO)/data --set run.out=$(DEMO)/runs/$* $(DEMO_SET)
 	touch $@
 

@@ -19,6 +19,7 @@ def one_thread_a_worker() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-stockfish", action="store_true", help="fail instead of leaving out Stockfish tests")
+    parser.addoption("--exhaustive", action="store_true", help="check every move where the suite checks a sample")
 
 
 def _has_stockfish() -> bool:

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chesslm.errors import FormatError, InputError
-from chesslm.files import digest_json, read_json
+from chesslm.files import digest_json, read_json, require_utf8
 from chesslm.game import SPLITS, Game
 
 GAMES_FORMAT = "chesslm-games/1"
@@ -63,8 +64,9 @@ def games_folder(path: Path) -> Path:
     """The games folder that a user meant: `path` itself, or its `games/`.
 
     Raises:
-        InputError: neither has a manifest.
+        InputError: neither has a manifest, or the path isn't UTF-8.
     """
+    require_utf8(path)
     for folder in (path, path / "games"):
         if (folder / "manifest.json").is_file():
             return folder
@@ -75,13 +77,24 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a games folder.
 
     Raises:
-        FormatError: it is the manifest of something else.
+        InputError: missing or not JSON.
+        FormatError: it is the manifest of something else, or lacks a key that the format requires; names the key.
     """
-    manifest = read_json(folder / "manifest.json")
+    path = folder / "manifest.json"
+    manifest = read_json(path)
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if found != GAMES_FORMAT:
-        raise FormatError(f"{folder / 'manifest.json'}: expected {GAMES_FORMAT}, found {found!r}")
+        raise FormatError(f"{path}: expected {GAMES_FORMAT}, found {found!r}")
+    _require(path, manifest, {"parts": list, "games": int, "games_digest": str})
+    for index, part in enumerate(manifest["parts"]):
+        _require(path, part, {"file": str, "games": int, "sha256": str}, inside=f"parts[{index}].")
     return dict(manifest)
+
+
+def _require(path: Path, found: Any, kinds: dict[str, type], *, inside: str = "") -> None:
+    for key, kind in kinds.items():
+        if not isinstance(found, dict) or not isinstance(found.get(key), kind):
+            raise FormatError(f"{path}: incomplete: no {inside}{key}, or not of type {kind.__name__}")
 
 
 def read_games(folder: Path, split: str | None = None, *, batch_len: int = 2_000) -> Iterator[GameRow]:
@@ -98,10 +111,11 @@ def read_games(folder: Path, split: str | None = None, *, batch_len: int = 2_000
             with pq.ParquetFile(path) as file:
                 columns = ["id", "san", "result", "split", "moves_hash"]
                 for batch in file.iter_batches(batch_size=batch_len, columns=columns):
-                    for row in batch.to_pylist():
-                        if split is None or row["split"] == split:
-                            game = Game(row["id"], tuple(row["san"]), row["result"])
-                            yield GameRow(game, row["moves_hash"])
+                    # Chosen before they become Python objects: val and test are small parts of large folders.
+                    rows = batch if split is None else batch.filter(pc.equal(batch.column("split"), split))
+                    for row in rows.to_pylist():
+                        game = Game(row["id"], tuple(row["san"]), row["result"])
+                        yield GameRow(game, row["moves_hash"])
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{path}: not a readable Parquet part of games: {error}") from error
 

@@ -132,7 +132,7 @@ def train(
     if (out / RUN_FILE).is_file():
         return RunResult(out, "already finished", out / final_checkpoint(out))
     prepare_torch(config)
-    parts = RunParts.read(config, data)
+    parts = RunParts.read(config, data, is_new=latest_checkpoint(out) is None)
     with one_writer(out):
         write_identity(out, data.identity)
         return _Loop(out, config, data, parts, command, watcher or Watcher()).run(should_stop)

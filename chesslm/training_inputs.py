@@ -79,8 +79,13 @@ class RunParts:
     model: Decoder
 
     @classmethod
-    def read(cls, config: TrainConfig, data: RunData) -> RunParts:
+    def read(cls, config: TrainConfig, data: RunData, *, is_new: bool) -> RunParts:
         """Read tokens and games, check that they fit, and draw or load the first weights.
+
+        Args:
+            config: the resolved configuration.
+            data: what `RunData.open` found.
+            is_new: the run has no checkpoint yet, so it needs the weights that `run.init_from` names.
 
         Raises:
             UserError: something can't be read or doesn't fit; nothing has been written.
@@ -104,6 +109,6 @@ class RunParts:
         validator = Validator(config.validation, validation, data.notation, context_len=context_len)
         device = pick_device(training.device)
         model = fresh_model(config.model, len(data.notation.vocabulary), config.run.seed)
-        if config.run.init_from is not None:
+        if is_new and config.run.init_from is not None:
             initialise_from(model, data.notation, config.run.init_from)
         return cls(games, plan, validator, device, model.to(device))

@@ -10,7 +10,7 @@ import pytest
 
 from chesslm.config import ValidationSection
 from chesslm.errors import FormatError, InputError, OutputError
-from chesslm.files import read_lines
+from chesslm.files import read_lines, write_json
 from chesslm.metrics_log import MetricsLog
 from chesslm.provenance import cpu_name, provenance, source_commit
 from chesslm.validation import loss_means, val_games
@@ -50,6 +50,27 @@ def test_a_folder_in_the_place_of_the_log_is_an_error(tmp_path: Path) -> None:
         MetricsLog(tmp_path / "metrics.jsonl", through_step=None)
 
 
+def test_a_log_that_cannot_be_opened_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_open = Path.open
+
+    def refuse(path: Path, mode: str = "r", *rest: Any, **named: Any) -> Any:
+        if mode == "ab":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real_open(path, mode, *rest, **named)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(OutputError, match=r"can't write .*metrics\.jsonl: Permission denied"):
+        MetricsLog(tmp_path / "metrics.jsonl", through_step=None)
+
+
+def test_a_log_keeps_text_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    with MetricsLog(path, through_step=None) as log:
+        log.append({**line("train", 1), "note": "o\udcff"})
+    with MetricsLog(path, through_step=1) as log:
+        assert log.last("train") == {**line("train", 1), "note": "o\udcff"}
+
+
 def test_a_source_tree_has_a_commit_and_an_installed_package_has_none(tmp_path: Path) -> None:
     assert source_commit(tmp_path) is None
     (tmp_path / ".git").mkdir()
@@ -61,6 +82,27 @@ def test_a_source_tree_has_a_commit_and_an_installed_package_has_none(tmp_path: 
     commit = source_commit(tmp_path)
     assert commit is not None
     assert len(commit) == 40
+
+
+def test_a_source_tree_with_changes_says_so(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        author = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *author, *arguments], check=True)
+
+    tracked = tmp_path / "tracked.py"
+    tracked.write_text("1\n", encoding="utf-8")
+    git("init", "--quiet")
+    git("add", "tracked.py")
+    git("commit", "--quiet", "--message=x")
+    commit = source_commit(tmp_path)
+    assert commit is not None
+    assert len(commit) == 40
+    (tmp_path / "notes").touch()
+    assert source_commit(tmp_path) == commit
+    tracked.write_text("2\n", encoding="utf-8")
+    assert source_commit(tmp_path) == f"{commit}-dirty"
+    git("add", "tracked.py")
+    assert source_commit(tmp_path) == f"{commit}-dirty"
 
 
 def test_provenance_names_versions_command_and_machine() -> None:
@@ -85,7 +127,8 @@ def test_training_needs_val_games(data: Path, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(manifest.replace("part-00000", "part-00009"), encoding="utf-8")
     with pytest.raises(InputError, match=r"part-00009\.parquet: not a readable Parquet part"):
         val_games(tmp_path, ValidationSection())
-    (tmp_path / "manifest.json").write_text('{"format": "chesslm-games/1", "parts": []}', encoding="utf-8")
+    empty = {"format": "chesslm-games/1", "parts": [], "games": 0, "games_digest": ""}
+    write_json(tmp_path / "manifest.json", empty)
     with pytest.raises(InputError, match="the val split has no games"):
         val_games(tmp_path, ValidationSection())
 

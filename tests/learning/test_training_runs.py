@@ -253,6 +253,14 @@ def test_init_from_takes_the_weights_and_nothing_else(tiny: Any, tmp_path: Path)
     assert (lines[0]["step"], lines[0]["games"]) == (0, 0)
 
 
+def test_a_run_that_has_a_checkpoint_no_longer_needs_what_it_began_from(tiny: Any, tmp_path: Path) -> None:
+    source = train(tiny(out="source", training__steps=1), command=["test"]).folder
+    config = tiny(out="next", run__init_from=str(source))
+    assert train(config, command=["test"], should_stop=lambda: True).outcome == "interrupted"
+    shutil.rmtree(source)
+    assert train(config, command=["test"]).outcome == "finished"
+
+
 def test_init_from_another_vocabulary_or_shape_names_both_sides(tiny: Any) -> None:
     source = train(tiny(out="source", training__steps=1), command=["test"]).folder
     with pytest.raises(FormatError, match=r"init_from .*vocabulary is [0-9a-f]{12} \(pgn\).* is [0-9a-f]{12} \(engl"):

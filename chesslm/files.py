@@ -56,7 +56,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, payload: Any) -> None:
     """`write_whole` for a JSON document, indented, keys in the order given."""
-    write_bytes(path, (json.dumps(payload, indent=2, ensure_ascii=False) + "\n").encode())
+    write_bytes(path, _encoded(json.dumps(payload, indent=2, ensure_ascii=False)))
 
 
 def read_json(path: Path) -> Any:
@@ -75,8 +75,13 @@ def read_json(path: Path) -> Any:
 
 def append_line(file: IO[bytes], payload: Any) -> None:
     """Append one JSON document as one whole line and flush it to the operating system."""
-    file.write((json.dumps(payload, ensure_ascii=False) + "\n").encode())
+    file.write(json_line(payload))
     file.flush()
+
+
+def json_line(payload: Any) -> bytes:
+    """One JSON document as one whole line."""
+    return _encoded(json.dumps(payload, ensure_ascii=False))
 
 
 def read_lines(path: Path) -> Iterator[Any]:
@@ -100,6 +105,18 @@ def read_lines(path: Path) -> Iterator[Any]:
                 log.warning("%s: dropped a torn last line", path)
                 return
             raise InputError(f"{path}, line {number}: not JSON") from error
+
+
+def require_utf8(path: Path) -> None:
+    """Refuse a path that Arrow can't open: it takes only names in UTF-8, while Linux takes any bytes.
+
+    Raises:
+        InputError: it isn't UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path}: the path of a folder of games must be UTF-8; choose another name") from error
 
 
 def sha256_file(path: Path) -> str:
@@ -133,6 +150,11 @@ def one_writer(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise OutputError(f"{folder} is being written by another process") from error
         yield
+
+
+def _encoded(document: str) -> bytes:
+    # File names need not be UTF-8; Python holds their other bytes as surrogates, which JSON can only write as \udcff.
+    return (document + "\n").encode(errors="backslashreplace")
 
 
 def _put(path: Path, content: bytes) -> None:

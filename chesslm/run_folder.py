@@ -1,19 +1,22 @@
 """The folder of a run: whose it is.
 
-Knows: config.json, and when a folder may be gone on with.
+Knows: config.json, when a folder may be gone on with, and that one process writes it.
 Doesn't know: checkpoints' contents (`checkpoint_files`) or the training loop (`training`).
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chesslm.checkpoint_files import list_checkpoints
 from chesslm.config import TrainConfig
 from chesslm.errors import FormatError, OutputError
-from chesslm.files import read_json, write_json
+from chesslm.files import one_writer, read_json, write_json
 
 CONFIG_FORMAT = "chesslm-run-config/1"
 CONFIG_FILE = "config.json"
@@ -95,7 +98,25 @@ def _differences(own: Any, found: Any, key: str = "") -> Iterator[str]:
         yield f"{key} is {found!r} there, {own!r} here"
 
 
-def write_identity(folder: Path, identity: RunIdentity) -> None:
-    """Write `config.json`, unless it is there already."""
-    if not (folder / CONFIG_FILE).is_file():
-        write_json(folder / CONFIG_FILE, identity.to_json())
+@contextmanager
+def writing_run(folder: Path, identity: RunIdentity) -> Iterator[None]:
+    """Hold a run's folder as its one writer; it has its `config.json` while the block runs.
+
+    Where a disk has no room even for the first checkpoint, a folder that wasn't there before is gone again.
+
+    Raises:
+        OutputError: another process holds it, it holds something else, or it can't be written.
+    """
+    was_there = folder.exists()
+    with one_writer(folder):
+        # Only now can nobody else put another run there.
+        require_same_run(folder, identity)
+        is_new = not was_there and not (folder / CONFIG_FILE).is_file()
+        try:
+            if not (folder / CONFIG_FILE).is_file():
+                write_json(folder / CONFIG_FILE, identity.to_json())
+            yield
+        except OutputError:
+            if is_new and not list_checkpoints(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise

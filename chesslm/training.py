@@ -40,13 +40,13 @@ from chesslm.checkpoints import (
 )
 from chesslm.config import TrainConfig
 from chesslm.errors import FormatError, TrainingError
-from chesslm.files import one_writer, write_json
+from chesslm.files import write_json
 from chesslm.loss import autocast, summed_nats
 from chesslm.metrics_log import MetricsLog
 from chesslm.model import ParameterCounts
 from chesslm.optimiser import Optimiser
 from chesslm.provenance import provenance
-from chesslm.run_folder import require_same_run, write_identity
+from chesslm.run_folder import require_same_run, writing_run
 from chesslm.training_inputs import RunData, RunParts
 
 Outcome = Literal["finished", "interrupted", "already finished"]
@@ -133,8 +133,7 @@ def train(
         return RunResult(out, "already finished", out / final_checkpoint(out))
     prepare_torch(config)
     parts = RunParts.read(config, data, is_new=latest_checkpoint(out) is None)
-    with one_writer(out):
-        write_identity(out, data.identity)
+    with writing_run(out, data.identity):
         return _Loop(out, config, data, parts, command, watcher or Watcher()).run(should_stop)
 
 

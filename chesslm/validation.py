@@ -72,7 +72,7 @@ def random_ply(game: Game, seed: int) -> int:
     """A uniformly random ply of a game, the same wherever the game stands in a list.
 
     >>> random_ply(Game("a", ("e4", "e5", "Nf3"), "*"), seed=0)
-    2
+    1
     """
     return random.Random(f"{seed}|{' '.join(game.san)}").randrange(len(game.san))
 

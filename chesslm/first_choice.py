@@ -13,6 +13,7 @@ import chess
 
 from chesslm.errors import MoveTextError
 from chesslm.notation import Notation
+from chesslm.san import WRONG_COLOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class FirstChoice:
         text: the tokens until the notation called the move complete or impossible, as a person reads them.
         move: the legal move that they are a spelling of, or None.
         error_kind: why they are no legal move (METRICS section 2.8), or None.
-        tolerant_legal: whether python-chess's own reader makes a legal move of them, null moves refused; None where
-            the notation isn't SAN-like.
+        tolerant_legal: whether python-chess's own reader makes a legal move of them, null moves refused, and the other
+            colour's moves, which SAN can't tell; None where the notation isn't SAN-like.
     """
 
     text: str
@@ -40,15 +41,18 @@ def judge_first_choice(notation: Notation, board: chess.Board, ids: Sequence[int
         move = notation.read(board, ids)
     except MoveTextError as error:
         error_kind = error.kind
-    return FirstChoice(notation.text(ids).strip(), move, error_kind, _tolerant(notation, board, ids))
+    return FirstChoice(notation.text(ids).strip(), move, error_kind, _tolerant(notation, board, ids, error_kind))
 
 
-def _tolerant(notation: Notation, board: chess.Board, ids: Sequence[int]) -> bool | None:
+def _tolerant(notation: Notation, board: chess.Board, ids: Sequence[int], error_kind: str | None) -> bool | None:
     san = notation.san_of(ids)
     if san is None:
         # Not SAN: is it this text's fault or the notation's? A legal move tells.
         example = notation.spell(board, next(iter(board.legal_moves)))
         return None if notation.san_of(example) is None else False
+    if error_kind == WRONG_COLOUR:
+        # SAN doesn't say whose move it is, so the sentence's SAN would be judged as if it were the other colour's.
+        return False
     try:
         return bool(board.parse_san(san))  # a null move is false
     except ValueError:

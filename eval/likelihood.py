@@ -42,13 +42,13 @@ def measured_games(contender: Contender, held_out: HeldOut, progress: Progress =
 
 
 def game_quantities(measures: Sequence[GameMeasure]) -> list[Quantity]:
-    """The metrics of whole games: sums over games divided by their plies or tokens."""
+    """The metrics of whole games: sums over games divided by their plies or predicted tokens."""
 
     def column(values: Sequence[float]) -> Floats:
         return np.array(values, dtype=np.float64)
 
     plies = column([m.num_plies for m in measures])
-    tokens = column([m.num_tokens for m in measures])
+    predicted = column([m.num_tokens for m in measures])
     nats = column([m.text_nats for m in measures])
     parts = (
         column([m.move_nats_sum for m in measures]),
@@ -59,8 +59,9 @@ def game_quantities(measures: Sequence[GameMeasure]) -> list[Quantity]:
     return [
         Quantity("text_nats_per_move", nats, plies),
         *(Quantity("text_nats_per_move", part, plies, name) for name, part in zip(TEXT_PARTS, parts, strict=True)),
-        Quantity("perplexity_per_token", nats, tokens, is_exponential=True),
-        Quantity("tokens_per_move", tokens, plies),
+        Quantity("perplexity_per_token", nats, predicted, is_exponential=True),
+        # All tokens, as in the manifests of token files: with the begin token, though nobody predicts it.
+        Quantity("tokens_per_move", predicted + 1, plies),
     ]
 
 

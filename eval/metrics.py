@@ -23,7 +23,7 @@ GREEDY = (
 )
 ALL_MOVES = (
     "no decoding: p(move) is summed over the notation's spellings, full softmax; "
-    "result, end and mark tokens removed at the first token and the rest renormalised"
+    "begin, end, padding, result and mark tokens removed at the first token and the rest renormalised"
 )
 MOST_PROBABLE_LEGAL = f"argmax over the legal moves of p(move); {ALL_MOVES}"
 FULL_SOFTMAX = "no decoding: teacher-forced token probabilities, full softmax, nothing removed"
@@ -54,11 +54,11 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "first_choice_legal": Metric("first choice legal", "rate", "wilson", "higher", GREEDY),
     "first_choice_tolerant": Metric(
-        "first choice legal, tolerant reader",
+        "first choice, tolerant reader",
         "rate",
         "wilson",
         "higher",
-        f"{GREEDY}; judged by python-chess parse_san, null moves refused",
+        f"{GREEDY}; judged by python-chess parse_san, null moves and moves of the other colour refused",
     ),
     "legal_mass": Metric("legal mass", "rate", "bootstrap", "higher", ALL_MOVES),
     "end_mass": Metric(

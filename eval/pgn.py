@@ -1,7 +1,7 @@
 """Games of a PGN file for measuring: read carefully, since python-chess forgives more than a measurement may.
 
 Knows: .pgn, .pgn.zst, .pgn.gz and .pgn.bz2; which games can't be used, and why.
-Doesn't know: how games are chosen (`held_out`). Preparing training data reads PGN in its own room, with filters.
+Doesn't know: how games are chosen (`positions`). Preparing training data reads PGN in its own room, with filters.
 
 `chess.pgn.read_game` cuts a game at an illegal move, skips what it can't read without a word, accepts null moves, and
 starts from any FEN; here each of these is a reason to leave the game out.

@@ -6,6 +6,7 @@ Doesn't know: how anything is measured; commands import their modules when they 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,27 +148,38 @@ def _named_models(model: list[str] | None, more: list[str] | None) -> list[str]:
 
 
 def _check_output(path: Path | None, *, force: bool) -> None:
-    """Before any work: nothing is overwritten unless it was asked for."""
-    if path is not None and path.is_dir():
-        raise OutputError(f"--json {path}: is a folder")
-    if path is not None and path.exists() and not force:
-        raise OutputError(f"--json {path}: exists already; --force replaces it")
+    """Before any work: nothing is overwritten unless it was asked for, and the file can be written."""
+    if path is None:
+        return
+    try:
+        if path.is_dir():
+            raise OutputError(f"--json {path}: is a folder")
+        if path.exists() and not force:
+            raise OutputError(f"--json {path}: exists already; --force replaces it")
+        # Folders that lack are made when the file is written; asking leaves none behind.
+        parent = next(folder for folder in path.absolute().parents if folder.exists())
+    except OSError as error:
+        raise OutputError(f"--json {path}: {error.strerror or error}") from error
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(f"--json {path}: can't write into {parent}")
 
 
 def _hand_out(results: Results, path: Path | None) -> None:
-    """The file first, then the tables: a closed pipe loses no results."""
+    """Tables and file, neither lost by the other: not by a full disk, nor by a closed pipe."""
     from rich.console import Console
 
     from eval.records import write_results
     from eval.tables import summary, tables
 
-    if path is not None:
-        write_results(path, results)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
-    console.print(summary(results), soft_wrap=True)
-    for table in tables(results):
-        console.print()
-        console.print(table)
+    try:
+        console.print(summary(results), soft_wrap=True)
+        for table in tables(results):
+            console.print()
+            console.print(table)
+    finally:
+        if path is not None:
+            write_results(path, results)
     if path is not None:
         console.print(f"\nresults: {path}", markup=False, soft_wrap=True)
 

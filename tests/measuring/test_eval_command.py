@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from chesslm.cli import main
+from chesslm.errors import OutputError
 from chesslm.files import read_json
 from eval import cli
 from eval.legality import measure_legality
@@ -202,6 +204,53 @@ def test_mistakes_get_one_line_and_leave_nothing(
     fails(*model, *games, "--json", tmp_path / "there.json", naming="there.json")
     fails(*model, *games, "--json", tmp_path, "--force", naming="folder")
     fails(*model, *games, "--json", tmp_path / "there.json" / "out.json", "--positions", "2", naming="out.json")
+
+
+def test_numbers_are_shown_even_when_their_file_cannot_be_written(
+    run: Run, runs: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, results: Results) -> None:
+        raise OutputError(f"can't write {path}: No space left on device")
+
+    monkeypatch.setattr("eval.records.write_results", full)
+    options = ("--games", folder, "--positions", "5", "--no-new", "--json", tmp_path / "out.json")
+    code, said, errors = run("legality", "--model", runs / "pgn", *options)
+    assert code == 2
+    assert "legal mass" in said
+    assert "results:" not in said
+    assert errors.count("\n") == 1
+    assert "No space left" in errors
+
+
+def test_a_closed_pipe_loses_no_results(
+    runs: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = prepare_study([str(runs / "pgn")], folder, positions=5, seed=0, with_new=False)
+    results = measure_legality(study)
+
+    def closed(_: Results) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("eval.tables.tables", closed)
+    with pytest.raises(BrokenPipeError):
+        cli._hand_out(results, tmp_path / "out.json")
+    assert read_results(tmp_path / "out.json") == results
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_measured(
+    run: Run, runs: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*_: object) -> None:
+        raise AssertionError("measured")
+
+    monkeypatch.setattr("eval.study.prepare_study", measured)
+    # Permissions don't hold root back, so the system's answer is played.
+    monkeypatch.setattr("os.access", lambda path, mode, **_: not mode & os.W_OK)
+    out = tmp_path / "deep" / "out.json"
+    code, said, errors = run("legality", "--model", runs / "pgn", "--games", folder, "--json", out)
+    assert (code, said) == (2, "")
+    assert "out.json" in errors
+    assert not out.parent.exists()
 
 
 def test_a_results_file_is_replaced_only_by_force(run: Run, runs: Path, folder: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def colour_of(index: int) -> str:
 
 
 def learning_curves(curves: Sequence[RunCurve], labels: Sequence[str]) -> str:
-    """First choice legal (with Wilson 95 % bands) and move loss against games, tokens and seconds of training."""
+    """First choice legal (with Wilson 95 % bands) and move loss against games, tokens and wall time."""
     with mpl.rc_context():
         _set_style()
         figure = Figure(figsize=(11, 6), layout="constrained")
@@ -40,7 +40,7 @@ def learning_curves(curves: Sequence[RunCurve], labels: Sequence[str]) -> str:
             xs = (
                 [point.games for point in curve.points],
                 [point.tokens / 1e6 for point in curve.points],
-                [point.train_s / 60 for point in curve.points],
+                [point.wall_s / 60 for point in curve.points],
             )
             rates = [wilson(round(p.first_choice_legal * p.num_positions), p.num_positions) for p in curve.points]
             for column, x in enumerate(xs):
@@ -49,7 +49,7 @@ def learning_curves(curves: Sequence[RunCurve], labels: Sequence[str]) -> str:
                 low, high = [rate.low for rate in rates], [rate.high for rate in rates]
                 legal.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
                 loss.plot(x, [p.move_nats for p in curve.points], "o-", ms=3, color=colour, label=label)
-        for column, name in enumerate(("games seen", "million tokens seen", "minutes of training")):
+        for column, name in enumerate(("games seen", "million tokens seen", "wall time (minutes)")):
             axes[1][column].set_xlabel(name)
         axes[0][0].set_ylabel("first choice legal")
         axes[1][0].set_ylabel("move loss (nats)")

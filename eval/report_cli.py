@@ -15,14 +15,18 @@ def report(
     inputs: Annotated[
         list[Path], typer.Argument(help="run folders and results files (JSON)", metavar="RUN_OR_RESULTS...")
     ],
-    out: Annotated[Path, typer.Option(help="folder of the report; its files are replaced")],
+    out: Annotated[
+        Path, typer.Option(help="folder of the report; an earlier report there is replaced, anything else is refused")
+    ],
     samples: Annotated[bool, typer.Option(help="let the models of the run folders write sample games")] = True,
 ) -> None:
     """One page (HTML and Markdown) from run folders and results files."""
     from chesslm.checkpoints import load_model
-    from eval.report import labels_of, read_inputs, write_report
+    from eval.report import check_report_folder, write_report
+    from eval.report_inputs import labels_of, read_inputs
     from eval.sample_games import write_sample_games
 
+    check_report_folder(out)
     read = read_inputs(inputs)
     written = []
     if samples:

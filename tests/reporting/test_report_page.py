@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import chess
 import pytest
 
-from chesslm.errors import FormatError, InputError
-from chesslm.game import Game
-from chesslm.notation.registry import default_notation
-from chesslm.written_game import read_written_game
-from eval.learning_curves import read_run_curve
+from chesslm.cli import main
+from chesslm.errors import FormatError, InputError, OutputError
+from chesslm.files import write_bytes
 from eval.records import (
     DifferenceRecord,
     GamesRecord,
@@ -21,7 +20,9 @@ from eval.records import (
     Results,
     write_results,
 )
-from eval.report import in_words, read_inputs, write_report
+from eval.report import write_report
+from eval.report_inputs import read_inputs
+from eval.report_tables import in_words
 from eval.sample_games import SampleGame
 
 HOSTILE = '<script>alert("1|2")</script>'
@@ -74,9 +75,14 @@ def measure(label: str, value: float, **more: object) -> MeasureRecord:
     return MeasureRecord.model_validate({**fields, **more})
 
 
-def results(difference: float = 0.2) -> Results:
-    shown = measure("pgn", difference).model_dump(exclude={"model", "notation", "checkpoint_digest"})
+def difference_of(value: float, model_b: str = HOSTILE, **more: object) -> DifferenceRecord:
+    shown = measure("pgn", value).model_dump(exclude={"model", "notation", "checkpoint_digest"})
     del shown["first_ply"], shown["last_ply"]
+    models = {"model_a": "pgn", "model_b": model_b, "checkpoint_digest_a": None, "checkpoint_digest_b": None}
+    return DifferenceRecord.model_validate({**shown, **models, "excludes_zero": value - 0.05 > 0, **more})
+
+
+def results(difference: float = 0.2) -> Results:
     return Results(
         kind="legality",
         chesslm_version="0.1.0",
@@ -101,43 +107,16 @@ def results(difference: float = 0.2) -> Results:
             measure("pgn", 0.9, subset="plies 0-9", first_ply=0, last_ply=9),
             measure("pgn", 0.7, subset="plies 10-", first_ply=10, last_ply=None),
             measure("pgn", 0.06, metric="error_kind", detail="path blocked"),
+            measure("pgn", 2.5, metric="text_nats_per_move", unit="nats", n=380),
+            measure(HOSTILE, 3.5, metric="text_nats_per_move", unit="nats", n=1_400),
+            measure("pgn", 0.3, metric="text_nats_per_move", unit="nats", detail="marks"),
         ),
         differences=(
-            DifferenceRecord.model_validate(
-                {
-                    **shown,
-                    "model_a": "pgn",
-                    "model_b": HOSTILE,
-                    "checkpoint_digest_a": None,
-                    "checkpoint_digest_b": None,
-                    "excludes_zero": difference - 0.05 > 0,
-                }
-            ),
+            difference_of(difference),
+            difference_of(0.75, "pgn untrained"),
+            difference_of(0.01, "pgn untrained", metric="legal_mass"),
         ),
     )
-
-
-def run_folder(path: Path) -> Path:
-    path.mkdir()
-    (path / "config.json").write_text(json.dumps({"config": {"data": {"notation": "pgn"}}}))
-    lines = [
-        {"kind": "train", "step": 1},
-        *(
-            {
-                "kind": "validation",
-                "games": games,
-                "tokens": games * 100,
-                "train_s": games / 7,
-                "first_choice_legal": games / 200,
-                "legal_mass": games / 300,
-                "move_nats": 5 - games / 50,
-                "n": 40,
-            }
-            for games in (0, 50, 100)
-        ),
-    ]
-    (path / "metrics.jsonl").write_text("\n".join(json.dumps(line) for line in lines) + "\n")
-    return path
 
 
 def sample() -> SampleGame:
@@ -155,7 +134,7 @@ def sample() -> SampleGame:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page(run_folder: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     write_results(folder / "results.json", results())
     run = run_folder(folder / "run")
@@ -215,6 +194,66 @@ def test_the_terminal_table_names_both_models(page: Path) -> None:
     assert "plies" not in table
 
 
+def test_controls_stand_in_a_table_of_their_own(page: Path) -> None:
+    markdown = (page / "report.md").read_text(encoding="utf-8")
+    own = markdown.partition("## Against the controls")[2].partition("\n## ")[0]
+    (legal,) = [line for line in own.splitlines() if line.startswith("| first choice legal")]
+    assert "| pgn | pgn untrained | 81.2 % [76.2, 86.2] | 6.0 % [1.0, 11.0] | +75.0 points [+70.0, +80.0] |" in legal
+    assert legal.endswith("| 400 | yes |")
+    (mass,) = [line for line in own.splitlines() if line.startswith("| legal mass")]
+    assert mass.endswith("| 400 | no |")
+    main = markdown.partition("## Results")[2].partition("\n## ")[0]
+    assert "untrained" not in main
+    html = (page / "index.html").read_text(encoding="utf-8")
+    assert "Against the controls" in html
+    assert "<td>pgn untrained</td>" in html
+
+
+def test_every_row_says_how_many_positions_it_is_taken_over(page: Path) -> None:
+    markdown = (page / "report.md").read_text(encoding="utf-8")
+    assert "| first choice legal ↑ | all | 400 | 81.2 % [76.2, 86.2] |" in markdown
+    assert "| text loss a move (nats) ↓ | all | 380–1,400 |" in markdown
+    assert "| path blocked | 400 | 6.0 % [1.0, 11.0] | – |" in markdown
+    assert "<td>380–1,400</td>" in (page / "index.html").read_text(encoding="utf-8")
+
+
+def test_parts_of_a_loss_follow_it(page: Path) -> None:
+    markdown = (page / "report.md").read_text(encoding="utf-8")
+    assert "| text loss a move (nats): marks ↓ | all | 400 | 0.300 [0.250, 0.350] | – | – |" in markdown
+    assert '<span class="part">marks</span>' in (page / "index.html").read_text(encoding="utf-8")
+
+
+def test_both_twins_say_how_each_metric_was_measured(page: Path) -> None:
+    assert "- first choice legal: first\\_choice\\_legal, version 1; greedy" in (page / "report.md").read_text(
+        encoding="utf-8"
+    )
+    assert "first_choice_legal, version 1; greedy" in (page / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_terminal_table_is_narrow_and_names_the_controls_verdict(page: Path) -> None:
+    lines = (page / "table.txt").read_text(encoding="utf-8").splitlines()
+    verdict = "pgn − untrained: first choice legal +75.0 points [+70.0, +80.0]; legal mass +1.0 points [−4.0, +6.0]"
+    assert verdict in lines
+    assert not any("6.0 %" in line for line in lines)
+    (legal,) = [line for line in lines if line.startswith("first choice legal")]
+    assert legal.endswith("  400")
+    assert lines[[line.startswith("text loss") for line in lines].index(True) + 1].startswith("  marks")
+
+
+def test_the_terminal_table_of_two_models_fits(tmp_path: Path) -> None:
+    named = results().model_dump_json().replace(json.dumps(HOSTILE), '"english"')
+    write_results(tmp_path / "results.json", Results.model_validate_json(named))
+    write_report(tmp_path / "out", read_inputs([tmp_path / "results.json"]), [])
+    lines = (tmp_path / "out" / "table.txt").read_text(encoding="utf-8").splitlines()
+    assert lines[0].split() == ["pgn", "english", "pgn", "−", "english", "n"]
+    assert max(map(len, lines)) <= 110
+
+
+def test_a_perplexity_of_nothing_learned_has_few_digits() -> None:
+    huge = measure("pgn", 2.5e13, metric="perplexity_per_move", unit="perplexity", low=2.4e13, high=2.6e13)
+    assert in_words(huge) == "2.5e+13 [2.4e+13, 2.6e+13]"
+
+
 def test_a_difference_whose_interval_includes_zero_is_no_verdict(tmp_path: Path) -> None:
     write_results(tmp_path / "results.json", results(difference=0.02))
     write_report(tmp_path / "out", read_inputs([tmp_path / "results.json"]), [])
@@ -235,43 +274,89 @@ def test_an_input_that_is_neither_run_nor_results_is_named(tmp_path: Path) -> No
         read_inputs([tmp_path / "other.json"])
 
 
-def test_a_run_of_another_shape_is_named(tmp_path: Path) -> None:
-    run = run_folder(tmp_path / "run")
-    (run / "config.json").write_text("{}")
-    with pytest.raises(FormatError, match="run"):
-        read_run_curve(run)
+def other_results(**changes: object) -> Results:
+    return Results.model_validate({**dict(results()), "kind": "likelihood", **changes})
 
 
-@pytest.mark.parametrize("name", ["pgn", "english"])
-def test_a_written_game_reads_back_to_its_end(name: str) -> None:
-    notation = default_notation(name)
-    game = Game("", ("f3", "e5", "g4", "Qh4#"), "0-1")
-    ids = notation.encode_game(game).ids
-    read = read_written_game(notation, ids)
-    assert [ply.move.uci() for ply in read.plies if ply.move] == ["f2f3", "e7e5", "g2g4", "d8h4"]
-    assert read.ending == "natural end"
-    assert read.result == "0-1"
+@pytest.mark.parametrize(
+    ("changes", "fact"),
+    [
+        ({"games": results().games.model_copy(update={"digest": "h" * 64})}, "games' digest"),
+        ({"games": results().games.model_copy(update={"split": "val"})}, "split is 'test' in the one and 'val'"),
+        ({"games": results().games.model_copy(update={"chosen": 399})}, "measured games is 400 in the one and 399"),
+        ({"seed": 4}, "seed is 3 in the one and 4 in the other"),
+        (
+            {"models": (results().models[0].model_copy(update={"checkpoint_digest": "e" * 64}), *results().models[1:])},
+            "checkpoint_digest of model 'pgn'",
+        ),
+        ({"measures": (measure("pgn", 0.5, version=2),)}, "version of metric 'first_choice_legal'"),
+    ],
+)
+def test_results_that_cannot_be_compared_are_refused(changes: dict[str, object], fact: str, tmp_path: Path) -> None:
+    write_results(tmp_path / "one.json", results())
+    write_results(tmp_path / "two.json", other_results(**changes))
+    with pytest.raises(InputError) as caught:
+        read_inputs([tmp_path / "one.json", tmp_path / "two.json"])
+    for said in ("one.json", "two.json", fact):
+        assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["pgn", "english"])
-def test_reading_stops_at_a_result_a_cut_and_an_illegal_move(name: str) -> None:
-    notation = default_notation(name)
-    resigned = notation.encode_game(Game("", ("e4", "e5"), "1-0")).ids
-    assert read_written_game(notation, resigned).ending == "result"
-    assert read_written_game(notation, resigned).result == "1-0"
-    assert read_written_game(notation, resigned[:-2]).ending == "cut"
-    illegal = notation.encode_game(Game("", ("e4", "e5", "Ke3", "Nc6"), "1-0")).ids
-    read = read_written_game(notation, illegal)
-    assert (read.ending, read.num_legal_plies, read.plies[-1].error_kind) == (
-        "illegal move",
-        2,
-        "piece doesn't move so",
-    )
+def test_models_from_two_files_stand_in_one_row(tmp_path: Path) -> None:
+    write_results(tmp_path / "one.json", other_results(measures=(measure("pgn", 0.812),)))
+    write_results(tmp_path / "two.json", other_results(measures=(measure(HOSTILE, 0.612),), models=results().models))
+    write_report(tmp_path / "out", read_inputs([tmp_path / "one.json", tmp_path / "two.json"]), [])
+    markdown = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "| first choice legal ↑ | all | 400 | 81.2 % [76.2, 86.2] | 61.2 % [56.2, 66.2] |" in markdown
 
 
-def test_numbers_without_moves_are_no_game() -> None:
-    pgn = default_notation("pgn")
-    ids = [pgn.vocabulary.begin_id] + [pgn.vocabulary.id_of(f"{number}.") for number in range(1, 40)]
-    read = read_written_game(pgn, ids)
-    assert read.ending == "illegal move"
-    assert read.num_legal_plies == 0
+def test_a_folder_of_something_else_is_refused_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_results(tmp_path / "results.json", results())
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "index.html").write_text("mine", encoding="utf-8")
+    assert main(["report", str(tmp_path / "results.json"), "--out", str(mine)]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "mine" in said.err
+    assert [path.name for path in mine.iterdir()] == ["index.html"]
+    (mine / "report.json").write_text('{"format": "another/1"}', encoding="utf-8")
+    with pytest.raises(OutputError, match="no report of ours"):
+        write_report(mine, read_inputs([tmp_path / "results.json"]), [])
+    with pytest.raises(OutputError, match="isn't a folder"):
+        write_report(tmp_path / "results.json", read_inputs([tmp_path / "results.json"]), [])
+
+
+def test_a_report_is_replaced_and_an_empty_folder_is_filled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_results(tmp_path / "results.json", results())
+    out = tmp_path / "out"
+    out.mkdir()
+    for _ in range(2):
+        assert main(["report", str(tmp_path / "results.json"), "--out", str(out)]) == 0
+    assert "index.html" in capsys.readouterr().out
+
+
+def test_a_killed_report_lacks_its_page_and_can_be_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_results(tmp_path / "results.json", results())
+    inputs = read_inputs([tmp_path / "results.json"])
+    whole = write_bytes
+
+    for killed_at in ("legality_by_ply.svg", "report.md", "table.txt", "index.html"):
+
+        def write_until(path: Path, content: bytes, last: str = killed_at) -> None:
+            if path.name == last:
+                raise KeyboardInterrupt
+            whole(path, content)
+
+        monkeypatch.setattr("eval.report.write_bytes", write_until)
+        with pytest.raises(KeyboardInterrupt):
+            write_report(tmp_path / "out", inputs, [])
+        assert not (tmp_path / "out" / "index.html").exists()
+    monkeypatch.undo()
+    write_report(tmp_path / "out", inputs, [])
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("report.json", "figures", "report.md", "table.txt", "index.html")
+    }

@@ -1,0 +1,257 @@
+"""The report's tables and sentences, as texts in rows.
+
+Knows: which numbers stand in which table, how they are written, and what follows from their intervals.
+Doesn't know: how numbers were measured, or how a table looks on a page (the templates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from eval.metrics import METRICS, Unit
+from eval.records import ALL, DifferenceRecord, Estimate
+from eval.report_inputs import ReportInputs
+from eval.tables import inert
+
+TABLE_METRICS = (
+    "first_choice_legal",
+    "first_choice_tolerant",
+    "legal_mass",
+    "move_match",
+    "free_move_match",
+    "move_nats",
+    "perplexity_per_move",
+    "mark_accuracy",
+    "end_mass",
+    "text_nats_per_move",
+    "perplexity_per_token",
+    "tokens_per_move",
+)
+CONTROL_METRICS = ("first_choice_legal", "legal_mass", "move_nats")
+# Those that the terminal's line on a control has room for.
+VERDICT_METRICS = CONTROL_METRICS[:2]
+NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the results: a metric (or a part of one) on a subset.
+
+    Args:
+        title: the metric's.
+        detail: the part; None for the metric itself.
+        subset: of the positions.
+        n: positions or games; smallest and largest where the models differ.
+        better: an arrow, or nothing.
+        cells: one a trained model.
+        difference: of the first two trained models.
+        is_decided: the difference's interval excludes 0.
+    """
+
+    title: str
+    detail: str | None
+    subset: str
+    n: str
+    better: str
+    cells: tuple[str, ...]
+    difference: str
+    is_decided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRow:
+    """A trained model against one of its controls, on all positions."""
+
+    title: str
+    better: str
+    model: str
+    control: str
+    model_cell: str
+    control_cell: str
+    difference: str
+    n: str
+    excludes_zero: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KindRow:
+    """An error kind's share of all first choices, a cell a trained model."""
+
+    kind: str
+    n: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a metric in the report is, as its records say."""
+
+    name: str
+    title: str
+    version: int
+    policy: str
+
+
+def in_words(estimate: Estimate, *, signed: bool = False) -> str:
+    """A value with its interval: `81.2 % [79.4, 82.9]`; differences carry their sign and rates become points."""
+    scale, digits = _scale(estimate.unit)
+    numbers = [scale * x for x in (estimate.value, estimate.low, estimate.high)]
+    # Perplexities of models that learned nothing have many digits, none of which says anything.
+    form = ".3g" if estimate.unit == "perplexity" and abs(numbers[0]) >= 1_000 else f".{digits}f"
+    value, low, high = (f"{x:{'+' if signed else ''}{form}}" for x in numbers)
+    unit = "" if estimate.unit != "rate" else " points" if signed else " %"
+    return f"{value}{unit} [{low}, {high}]".replace("-", "−")
+
+
+def result_rows(inputs: ReportInputs) -> list[Row]:
+    """The trained models side by side: all positions first, then the subsets; parts below their metric."""
+    # (metric, subset) -> the metric itself (None), then its parts.
+    details: dict[tuple[str, str], dict[str | None, None]] = {}
+    for measure in inputs.measures():
+        if measure.first_ply is None:
+            details.setdefault((measure.metric, measure.subset), {})[measure.detail] = None
+    subsets = sorted(dict.fromkeys(subset for _, subset in details), key=lambda name: name != ALL)
+    return [
+        row
+        for subset in subsets
+        for metric in TABLE_METRICS
+        for detail in details.get((metric, subset), {})
+        if (row := _row(inputs, metric, subset, detail))
+    ]
+
+
+def control_rows(inputs: ReportInputs) -> list[ControlRow]:
+    """Each trained model minus each of its controls, metric by metric."""
+    return [
+        ControlRow(
+            title=METRICS[record.metric].title,
+            better=_arrow(record.metric),
+            model=record.model_a,
+            control=record.model_b,
+            model_cell=_cell(inputs.find(record.metric, record.model_a)),
+            control_cell=_cell(inputs.find(record.metric, record.model_b)),
+            difference=in_words(record, signed=True),
+            n=f"{record.n:,}",
+            excludes_zero=record.excludes_zero,
+        )
+        for metric in CONTROL_METRICS
+        for record in _control_differences(inputs, metric)
+    ]
+
+
+def kind_rows(inputs: ReportInputs) -> list[KindRow]:
+    """What illegal first choices were, in the order of the results file (METRICS section 2.8)."""
+    kinds = dict.fromkeys(m.detail for m in inputs.measures() if m.metric == "error_kind" and m.detail)
+    rows = []
+    for kind in kinds:
+        found = [inputs.find("error_kind", label, detail=kind) for label in inputs.trained]
+        if kind and any(found):
+            rows.append(KindRow(kind, _n(found), tuple(_cell(estimate) for estimate in found)))
+    return rows
+
+
+def definitions(inputs: ReportInputs) -> list[Definition]:
+    """The metrics of the report's tables with the version and the policy that they were measured with."""
+    found = {measure.metric: measure for measure in inputs.measures()}
+    return [
+        Definition(name, METRICS[name].title, found[name].version, found[name].policy)
+        for name in (*TABLE_METRICS, "error_kind")
+        if name in found
+    ]
+
+
+def summary(inputs: ReportInputs) -> list[str]:
+    """What the comparison says, in sentences that follow from the intervals alone."""
+    sentences: list[str] = []
+    if len(inputs.trained) < 2:
+        return sentences
+    first, second = inputs.trained[:2]
+    for metric in ("first_choice_legal", "legal_mass", "move_nats"):
+        difference = inputs.find_difference(metric, first, second)
+        a, b = inputs.find(metric, first), inputs.find(metric, second)
+        if difference is None or a is None or b is None:
+            continue
+        definition = METRICS[metric]
+        if difference.excludes_zero:
+            is_first = (difference.value > 0) == (definition.better == "higher")
+            verdict = f"{first if is_first else second} is better"
+        else:
+            verdict = "the interval includes 0: no difference is shown"
+        sentences.append(
+            f"{definition.title}: {first} {in_words(a)}, {second} {in_words(b)}; "
+            f"paired difference {in_words(difference, signed=True)} (n = {difference.n:,}): {verdict}."
+        )
+    return sentences
+
+
+def plain_table(inputs: ReportInputs, rows: Sequence[Row]) -> str:
+    """The rows on all positions as aligned text for a terminal, then a line a control."""
+    trained = [inert(label).plain for label in inputs.trained]
+    has_pair = len(trained) >= 2
+    table = [["", *trained, *([f"{trained[0]} − {trained[1]}"] if has_pair else []), "n"]]
+    for row in rows:
+        if row.subset == ALL:
+            name = inert(f"  {row.detail}" if row.detail else f"{row.title} {row.better}".rstrip()).plain
+            table.append([name, *row.cells, *([row.difference] if has_pair else []), row.n])
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    note = "value [95 % interval]; differences are paired, over the same games; ↑ higher is better, ↓ lower is better"
+    return "\n".join([*lines, *_control_lines(inputs), note, ""])
+
+
+def _control_lines(inputs: ReportInputs) -> Iterator[str]:
+    """`pgn − untrained: first choice legal +50.1 points […]; legal mass …`."""
+    kinds = {model.label: model.kind for model in inputs.models}
+    verdicts: dict[tuple[str, str], list[str]] = {}
+    for metric in VERDICT_METRICS:
+        for record in _control_differences(inputs, metric):
+            verdict = f"{METRICS[metric].title} {in_words(record, signed=True)}"
+            verdicts.setdefault((record.model_a, record.model_b), []).append(verdict)
+    for (model, control), said in verdicts.items():
+        yield f"{inert(model).plain} − {kinds[control]}: {'; '.join(said)}"
+
+
+def _control_differences(inputs: ReportInputs, metric: str) -> Iterator[DifferenceRecord]:
+    controls = [model.label for model in inputs.models if model.kind != "trained"]
+    for label in inputs.trained:
+        for control in controls:
+            record = inputs.find_difference(metric, label, control)
+            if record is not None:
+                yield record
+
+
+def _row(inputs: ReportInputs, metric: str, subset: str, detail: str | None) -> Row | None:
+    trained = inputs.trained
+    found = [inputs.find(metric, label, subset, detail) for label in trained]
+    if not any(found):
+        return None
+    has_pair = len(trained) >= 2
+    difference = inputs.find_difference(metric, trained[0], trained[1], subset, detail) if has_pair else None
+    return Row(
+        title=METRICS[metric].title,
+        detail=detail,
+        subset=subset,
+        n=_n(found),
+        better=_arrow(metric),
+        cells=tuple(_cell(estimate) for estimate in found),
+        difference=NOTHING if difference is None else in_words(difference, signed=True),
+        is_decided=difference is not None and difference.excludes_zero,
+    )
+
+
+def _n(found: Iterable[Estimate | None]) -> str:
+    sizes = [estimate.n for estimate in found if estimate]
+    return f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,}–{max(sizes):,}"
+
+
+def _cell(estimate: Estimate | None) -> str:
+    return NOTHING if estimate is None else in_words(estimate)
+
+
+def _arrow(metric: str) -> str:
+    return {"higher": "↑", "lower": "↓", None: ""}[METRICS[metric].better]
+
+
+def _scale(unit: Unit) -> tuple[float, int]:
+    return {"rate": (100.0, 1), "nats": (1.0, 3), "perplexity": (1.0, 2), "tokens": (1.0, 2)}[unit]

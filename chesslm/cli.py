@@ -6,10 +6,13 @@ Doesn't know: what any command does.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import select
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 
 import typer
@@ -40,24 +43,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: EntryPoint, arguments: list[str]) -> int:
-    try:
-        loaded = typer.main.get_command(command.load())
-        code = loaded.main(arguments, prog_name=f"chesslm {command.name}", standalone_mode=False)
-        sys.stdout.flush()
-        # typer turns Ctrl-C into Exit(130) and, without its standalone mode, returns an Exit's code.
-        return _interrupted() if code == INTERRUPTED else DONE
-    except (KeyboardInterrupt, typer.Abort):
+    with _copy_of_output() as output:
+        try:
+            return _call(command, arguments)
+        except (KeyboardInterrupt, typer.Abort):
+            return _interrupted()
+        except ChesslmError as error:
+            return _fail(str(error))
+        except TyperException as error:
+            said = getattr(error, "format_message", error.__str__)()
+            return _fail(f"{said.rstrip('.')} (see chesslm {command.name} --help)")
+        except SystemExit as ended:
+            # typer and rich answer any broken pipe with SystemExit(1), raised while they handle the pipe's error.
+            if isinstance(ended.__context__, BrokenPipeError):
+                return _broken_pipe(ended.__context__, output)
+            return _exit_code(ended.code)
+        except BrokenPipeError as error:
+            return _broken_pipe(error, output)
+        except OSError as error:
+            said = error.strerror or str(error) or type(error).__name__
+            return _fail(f"{error.filename}: {said}" if error.filename is not None else said)
+
+
+def _call(command: EntryPoint, arguments: list[str]) -> int:
+    loaded = typer.main.get_command(command.load())
+    code = loaded.main(arguments, prog_name=f"chesslm {command.name}", standalone_mode=False)
+    sys.stdout.flush()
+    # typer turns Ctrl-C into Exit(130) and, without its standalone mode, returns an Exit's code.
+    if code == INTERRUPTED:
         return _interrupted()
-    except ChesslmError as error:
-        return _fail(str(error))
-    except TyperException as error:
-        said = getattr(error, "format_message", error.__str__)()
-        return _fail(f"{said.rstrip('.')} (see chesslm {command.name} --help)")
-    except (BrokenPipeError, SystemExit):
-        # The reader of our output has gone (`chesslm … | head`): not a failure, and nothing more can be said.
-        # (typer answers a broken pipe with SystemExit; our own commands return or raise.)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    return code if isinstance(code, int) else DONE
+
+
+@contextmanager
+def _copy_of_output() -> Iterator[int | None]:
+    """A second descriptor of our output, None where it has none; rich replaces the first when its reader has gone."""
+    try:
+        copy = os.dup(sys.stdout.fileno())
+    except (OSError, ValueError):
+        yield None
+        return
+    try:
+        yield copy
+    finally:
+        os.close(copy)
+
+
+def _broken_pipe(error: BrokenPipeError, output: int | None) -> int:
+    """If our own output's reader has gone (`chesslm … | head`), that is no failure, and nothing more can be said.
+
+    Raises:
+        BrokenPipeError: it was another pipe, which whoever writes to it ought to have handled.
+    """
+    watched = select.poll()
+    if output is not None:
+        watched.register(output, 0)  # errors are told unasked
+    if not any(events & (select.POLLERR | select.POLLHUP) for _, events in watched.poll(0)):
+        raise error
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)
+    return DONE
+
+
+def _exit_code(code: object) -> int:
+    """What the interpreter makes of a SystemExit's code."""
+    if code is None or isinstance(code, int):
+        return code or DONE
+    return _fail(str(code))
 
 
 def _interrupted() -> int:
@@ -82,6 +135,9 @@ def _overview(commands: dict[str, EntryPoint]) -> str:
 
 def run() -> None:
     """The console script."""
+    # File names need not be UTF-8, and saying one shall not fail; stderr does this by itself.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main())
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 import typer
@@ -23,6 +27,25 @@ def fail(how: str, number: int = 0) -> None:
         raise InputError("no \x1b[31m such\nfile")
     if how == "bug":
         raise ZeroDivisionError(number)
+    if how == "long name":
+        Path("x" * 300).touch()
+    if how == "bare":
+        raise OSError("something about a device")
+    if how == "disk":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if how == "pipe":
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            os.write(writing, b"x")
+        finally:
+            os.close(writing)
+    if how == "exit":
+        sys.exit(number)
+    if how == "typer exit":
+        raise typer.Exit(number)
+    if how == "say and exit":
+        sys.exit("said on the way out")
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +80,50 @@ def test_an_interrupt_is_130(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_bug_of_ours_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         cli.main(["fail", "bug"])
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("long name", f"chesslm: {'x' * 300}: File name too long\n"),
+        ("bare", "chesslm: something about a device\n"),
+        ("disk", "chesslm: No space left on device\n"),
+        ("say and exit", "chesslm: said on the way out\n"),
+    ],
+)
+def test_an_operating_system_error_is_one_line_and_two(how: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["fail", how]) == 2
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("how", ["exit", "typer exit"])
+@pytest.mark.parametrize("code", [0, 2, 3])
+def test_an_exit_keeps_its_code(how: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["fail", how, "--number", str(code)]) == code
+    assert capsys.readouterr().err == ""
+
+
+def test_another_broken_pipe_is_a_bug_of_ours_with_or_without_an_output(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "stderr", sys.stderr)  # typer replaces both
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with pytest.raises(BrokenPipeError):
+        cli.main(["fail", "pipe"])
+    with (tmp_path / "out").open("w", encoding="utf-8") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        with pytest.raises(BrokenPipeError):
+            cli.main(["fail", "pipe"])
+
+
+def test_a_file_name_that_is_too_long_is_one_line() -> None:
+    for arguments in (["verify", "x" * 300], ["stats", "x" * 300], ["prepare", "x" * 300, "--out", "y" * 300]):
+        done = subprocess.run(
+            [sys.executable, "-m", "chesslm.cli", "data", *arguments], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 2
+        assert "File name too long" in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_an_unknown_command_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,15 +108,15 @@ def read_lines(path: Path) -> Iterator[Any]:
 
 
 def require_utf8(path: Path) -> None:
-    """Refuse a path that Arrow can't open: it takes only names in UTF-8, while Linux takes any bytes.
+    """Refuse a folder whose files Arrow or safetensors couldn't open: Linux takes any bytes as a name, they don't.
 
     Raises:
-        InputError: it isn't UTF-8.
+        InputError: the path isn't UTF-8.
     """
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"{path}: the path of a folder of games must be UTF-8; choose another name") from error
+        raise InputError(f"{path}: the path of this folder must be UTF-8; choose another name") from error
 
 
 def sha256_file(path: Path) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from chesslm.checkpoint_files import list_checkpoints
 from chesslm.config import TrainConfig
 from chesslm.errors import FormatError, OutputError
-from chesslm.files import one_writer, read_json, write_json
+from chesslm.files import one_writer, read_json, require_utf8, write_json
 
 CONFIG_FORMAT = "chesslm-run-config/1"
 CONFIG_FILE = "config.json"
@@ -53,7 +53,9 @@ def require_same_run(folder: Path, identity: RunIdentity) -> None:
     Raises:
         OutputError: another run (names the first key that differs), or files that no run made.
         FormatError: its config.json is of another kind.
+        InputError: its path isn't UTF-8.
     """
+    require_utf8(folder)
     path = folder / CONFIG_FILE
     if not path.is_file():
         strangers = sorted(

@@ -89,17 +89,10 @@ def verify(
 ) -> None:
     """Check a prepared folder against its manifests: digests, counts, legality, tokens."""
     from data_prep.config import DataSection
-    from data_prep.progress import ProgressLine
     from data_prep.verify import verify as run
 
-    with ProgressLine("verify", None) as progress:
-        found = run(
-            folder,
-            sample=None if full else sample,
-            seed=seed,
-            num_workers=DataSection(workers=workers).num_workers,
-            progress=progress,
-        )
+    num_workers = DataSection(workers=workers).num_workers
+    found = run(folder, sample=None if full else sample, seed=seed, num_workers=num_workers)
     typer.echo(
         f"{folder}: in order: {found.num_games:,} games by digest and count, {found.num_replayed:,} replayed"
         + (f" and decoded from {', '.join(found.notations)}" if found.notations else "")

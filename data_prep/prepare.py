@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from chesslm.errors import ConfigError, InputError, OutputError
-from chesslm.files import one_writer, write_json
+from chesslm.files import one_writer, require_utf8, write_json
 from chesslm.game_files import GAMES_A_PART, read_manifest
 from chesslm.notation.registry import NOTATION_MODULES
 from data_prep.config import PrepareConfig
@@ -66,10 +66,11 @@ def prepare(inputs: Sequence[str], out: Path, notations: Sequence[str], config: 
 
     Raises:
         ConfigError: a notation is unknown.
-        InputError: an input is missing, corrupt or has no game, or no game was kept.
+        InputError: an input is missing, corrupt or has no game, no game was kept, or the path of `out` isn't UTF-8.
         OutputError: `out` exists and is something else, can't be written, or is being written.
     """
     out = out.resolve()
+    require_utf8(out)
     _check_arguments(inputs, notations)
     sources = [TextInput(path) for path in inputs]
     games_s = None

@@ -1,4 +1,4 @@
-"""How far a long command has come: a bar on a terminal, a log line now and then elsewhere.
+"""How far a long command has come: a bar on a terminal, a plain line now and then elsewhere. All of it on stderr.
 
 Knows: rates and time left.
 Doesn't know: what is counted.
@@ -6,7 +6,6 @@ Doesn't know: what is counted.
 
 from __future__ import annotations
 
-import logging
 import time
 from types import TracebackType
 from typing import Self
@@ -14,8 +13,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-log = logging.getLogger(__name__)
-_LOG_EVERY_S = 10.0
+LINE_EVERY_S = 10.0
 
 
 class ProgressLine:
@@ -29,11 +27,11 @@ class ProgressLine:
 
     def __init__(self, title: str, total: int | None, unit: str = "games") -> None:
         self._title, self._total, self._unit = title, total, unit
-        self._began_s = self._logged_s = time.monotonic()
+        self._began_s = self._shown_s = time.monotonic()
         self._task: TaskID | None = None
-        console = Console(stderr=True)
+        self._console = Console(stderr=True)
         self._bar: Progress | None = None
-        if console.is_terminal:
+        if self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -41,7 +39,7 @@ class ProgressLine:
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
-                console=console,
+                console=self._console,
                 transient=True,
             )
 
@@ -67,9 +65,10 @@ class ProgressLine:
         counted = f"{num_games:,} {self._unit}, {num_games / max(self.elapsed_s, 1e-9):,.0f}/s"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, counted=counted)
-        elif time.monotonic() - self._logged_s >= _LOG_EVERY_S:
-            self._logged_s = time.monotonic()
-            log.info("%s: %s%s", self._title, counted, self._left(done))
+        elif time.monotonic() - self._shown_s >= LINE_EVERY_S:
+            self._shown_s = time.monotonic()
+            line = f"{self._title}: {counted}{self._left(done)}"
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _left(self, done: int) -> str:
         if not self._total or not done:

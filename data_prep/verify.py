@@ -30,6 +30,8 @@ from data_prep.progress import ProgressLine
 from data_prep.tokenise import RowGroup, read_rows, row_groups, token_manifests
 from data_prep.workers import ordered_map
 
+_SHARES = ("test_per_10000", "val_per_10000")  # as `split_of` names them
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -53,17 +55,14 @@ class _Chosen(NamedTuple):
     places: tuple[int, ...]
 
 
-def verify(
-    folder: Path, *, sample: int | None, seed: int, num_workers: int, progress: ProgressLine | None = None
-) -> Verified:
-    """Check a prepared folder; returns only if everything is in order.
+def verify(folder: Path, *, sample: int | None, seed: int, num_workers: int) -> Verified:
+    """Check a prepared folder, with its progress on stderr; returns only if everything is in order.
 
     Args:
         folder: made by `chesslm data prepare`.
         sample: games to replay and decode, chosen with `seed`; None: all.
         seed: of the sample.
         num_workers: processes that replay.
-        progress: counts replayed games.
 
     Raises:
         InputError: something is missing, cut short or unreadable.
@@ -73,15 +72,17 @@ def verify(
     manifest = read_manifest(games)
     _check_games_manifest(games, manifest)
     chosen = _choose(games, manifest["games"], sample, seed)
-    work = partial(check_rows, shares=manifest["config"]["split"])
+    num_chosen = sum(len(group.places) for group in chosen)
+    work = partial(check_rows, shares=_shares(games, manifest))
     num_replayed = 0
-    for count in ordered_map(work, chosen, num_workers=num_workers):
-        num_replayed += count
-        if progress is not None:
+    with ProgressLine("replay", num_chosen) as progress:
+        for count in ordered_map(work, chosen, num_workers=num_workers):
+            num_replayed += count
             progress.show(num_replayed, num_replayed)
     tokens = token_manifests(games)
     for name, tokens_manifest in tokens.items():
-        _check_tokens(games.parent / "tokens" / name, games, tokens_manifest, manifest["parts"], chosen)
+        with ProgressLine(f"tokens {name}", num_chosen) as progress:
+            _check_tokens(games.parent / "tokens" / name, games, tokens_manifest, manifest["parts"], chosen, progress)
     return Verified(manifest["games"], num_replayed, tuple(tokens))
 
 
@@ -144,6 +145,15 @@ def _check_games_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         raise FormatError(f"{path}: incomplete: {error!r}") from error
 
 
+def _shares(folder: Path, manifest: dict[str, Any]) -> dict[str, int]:
+    """The shares of the splits, as `split_of` takes them."""
+    try:
+        return {name: int(manifest["config"]["split"][name]) for name in _SHARES}
+    except (KeyError, TypeError, ValueError) as error:
+        wanted = " and ".join(f"config.split.{name}" for name in _SHARES)
+        raise FormatError(f"{folder / 'manifest.json'}: incomplete: needs the numbers {wanted}") from error
+
+
 def _choose(folder: Path, num_games: int, sample: int | None, seed: int) -> list[_Chosen]:
     num_chosen = num_games if sample is None else min(sample, num_games)
     places = np.sort(np.random.default_rng(seed).permutation(num_games)[:num_chosen])
@@ -158,7 +168,12 @@ def _choose(folder: Path, num_games: int, sample: int | None, seed: int) -> list
 
 
 def _check_tokens(
-    folder: Path, games: Path, manifest: dict[str, Any], parts: list[dict[str, Any]], chosen: list[_Chosen]
+    folder: Path,
+    games: Path,
+    manifest: dict[str, Any],
+    parts: list[dict[str, Any]],
+    chosen: list[_Chosen],
+    progress: ProgressLine,
 ) -> None:
     notation = load_notation(folder.name, folder)
     fingerprint = notation.vocabulary.fingerprint
@@ -168,6 +183,7 @@ def _check_tokens(
     present = {path.name for split in SPLITS for path in token_files(folder, split)}
     for file in sorted(present ^ set(recorded)):
         raise FormatError(f"{folder / file}: {'not in the manifest' if file in present else 'missing'}")
+    num_decoded = 0
     for part, entry in enumerate(parts):
         contents: dict[str, TokenFile] = {}
         for split in SPLITS:
@@ -189,6 +205,8 @@ def _check_tokens(
                         path = folder / token_file_name(split, part)
                         raise FormatError(f"{path}: the tokens of game {row['id']} are not that game")
                 places[split] += 1
+            num_decoded += len(wanted)
+            progress.show(num_decoded, num_decoded)
 
 
 def _check_hashes(folder: Path, part: int, games_part: Path, contents: dict[str, TokenFile]) -> None:

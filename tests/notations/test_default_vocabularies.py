@@ -32,7 +32,8 @@ def games_of(folder: Path, split: str) -> Path:
     ]
     folder.mkdir()
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), folder / "part-00000.parquet")
-    write_json(folder / "manifest.json", {"format": GAMES_FORMAT, "parts": [{"file": "part-00000.parquet"}]})
+    parts = [{"file": "part-00000.parquet", "games": 2, "sha256": ""}]
+    write_json(folder / "manifest.json", {"format": GAMES_FORMAT, "parts": parts, "games": 2, "games_digest": ""})
     return folder
 
 

@@ -201,6 +201,25 @@ def test_a_wrong_argument_is_one_line_that_names_it_and_leaves_nothing(
     assert left_in(tmp_path) == {"games.pgn"}
 
 
+def test_paths_need_not_be_utf8_but_that_of_the_folder_of_games(
+    run: Run, tmp_path: Path, pgn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "g\udcff.pgn"
+    pgn.rename(odd)
+    monkeypatch.setattr(sys, "argv", ["chesslm", "data", "prepare", str(odd)])
+    done = run("prepare", odd, "--out", tmp_path / "o\udcff", "--notation", "pgn", *ONE)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"chesslm: {tmp_path}/o?: the path of this folder must be UTF-8; choose another name\n"
+    assert left_in(tmp_path) == {odd.name}
+    assert run("prepare", odd, "--out", tmp_path / "out", "--notation", "pgn", *ONE).code == 0
+    (tmp_path / "out").rename(tmp_path / "o\udcff")
+    for command in ("stats", "verify"):
+        done = run(command, tmp_path / "o\udcff")
+        assert done.code == 2
+        assert "the path of this folder must be UTF-8" in done.err
+        assert done.err.count("\n") == 1
+
+
 def test_settings_come_from_a_file_and_the_command_line_wins(run: Run, tmp_path: Path, pgn: Path) -> None:
     (tmp_path / "prepare.toml").write_text(
         "[data]\nworkers = 1\n[filters]\nmax_plies = 20\n"

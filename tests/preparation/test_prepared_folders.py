@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from chesslm.game import replay
 from chesslm.game_files import SCHEMA, games_digest, read_games
 from chesslm.notation.registry import load_notation
 from chesslm.token_files import read_token_file, token_files, write_token_file
+from data_prep import progress as progress_module
 from data_prep.config import FiltersSection, PrepareConfig
 from data_prep.games import split_games
 from data_prep.games_writer import GamesWriter
@@ -116,6 +118,13 @@ def test_a_game_in_the_wrong_split_is_named(run: Run, copy: Path) -> None:
         (lambda manifest: manifest.update(read=61), "its counts don't add up"),
         (lambda manifest: manifest.update(games_digest="0"), "its games digest is not that of its parts"),
         (lambda manifest: manifest.pop("dropped"), "incomplete: KeyError('dropped')"),
+        (lambda manifest: manifest.pop("parts"), "incomplete: no parts, or not of type list"),
+        (lambda manifest: manifest.pop("games_digest"), "incomplete: no games_digest, or not of type str"),
+        (lambda manifest: manifest["parts"][0].pop("file"), "incomplete: no parts[0].file, or not of type str"),
+        (lambda manifest: manifest["parts"][0].update(games="x"), "incomplete: no parts[0].games, or not of type int"),
+        (lambda manifest: manifest["parts"].append(3), "incomplete: no parts[1].file, or not of type str"),
+        (lambda manifest: manifest.pop("config"), "incomplete: needs the numbers config.split.test_per_10000 and"),
+        (lambda manifest: manifest["config"].update(split={"test_per_10000": "x"}), "incomplete: needs the numbers"),
         (
             lambda manifest: manifest.update(format="chesslm-games/9"),
             "expected chesslm-games/1, found 'chesslm-games/9'",
@@ -333,19 +342,36 @@ def test_kept_and_dropped_are_all_that_was_read_whatever_the_damage(generator: r
             replay(row.game)
 
 
-def test_progress_tells_rate_and_time_left_in_the_log(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_progress_tells_rate_and_time_left_in_plain_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    caplog.set_level("INFO")
     with ProgressLine("games", 1000) as progress:
         progress.show(10, 5)
         now[0] += 20
         progress.show(500, 400)
         now[0] += 1
         progress.show(600, 500)
-    assert caplog.messages == ["games: 400 games, 20/s, 20 s left"]
+    assert capsys.readouterr() == ("", "games: 400 games, 20/s, 20 s left\n")
+
+
+def test_people_without_a_terminal_see_how_far_prepare_and_verify_are(
+    run: Run, tmp_path: Path, pgn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_module, "LINE_EVERY_S", 0.0)
+    rate = r"[\d,]+ games, [\d,]+/s, [\d,]+ s left"
+    done = run("prepare", pgn, "--out", tmp_path / "out", "--set", "data.workers=1")
+    assert done.code == 0
+    lines = done.err.splitlines()
+    for title in ("games", "tokens pgn", "tokens english"):
+        assert any(re.fullmatch(f"{title}: {rate}", line) for line in lines), title
+    assert not any("games, " in line for line in done.out.splitlines())
+    done = run("verify", tmp_path / "out", "--workers", 1)
+    assert done.code == 0
+    lines = done.err.splitlines()
+    for title in ("replay", "tokens pgn", "tokens english"):
+        assert any(re.fullmatch(f"{title}: 60 games, [\\d,]+/s, 0 s left", line) for line in lines), title
 
 
 def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,7 +384,7 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys
 def test_provenance_names_versions_and_the_commit_of_a_checkout() -> None:
     fields = provenance()
     assert fields["versions"]["chess"]
-    assert fields["commit"] is None or len(fields["commit"]) == 40
+    assert fields["commit"] is None or len(fields["commit"].removesuffix("-dirty")) == 40
 
 
 def test_work_is_mapped_in_order_and_errors_come_through() -> None:

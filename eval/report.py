@@ -37,7 +37,8 @@ def check_report_folder(out: Path) -> None:
         OutputError: it holds something else, isn't a folder or can't be read; names it.
     """
     try:
-        if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        # What a process killed while writing the marker leaves behind is ours, too.
+        if not out.exists() or (out.is_dir() and all(path.name.startswith(f".{MARKER}.") for path in out.iterdir())):
             return
         is_folder = out.is_dir()
     except OSError as error:

@@ -332,6 +332,7 @@ def test_a_report_is_replaced_and_an_empty_folder_is_filled(tmp_path: Path, caps
     write_results(tmp_path / "results.json", results())
     out = tmp_path / "out"
     out.mkdir()
+    (out / ".report.json.123.tmp").write_text("{", encoding="utf-8")  # of a killed process
     for _ in range(2):
         assert main(["report", str(tmp_path / "results.json"), "--out", str(out)]) == 0
     assert "index.html" in capsys.readouterr().out

@@ -187,11 +187,18 @@ def _write_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str) -> None
 
 
 def keep_newest(run_folder: Path, count: int) -> None:
-    """Remove all checkpoints of a run but the newest, and what killed writers left behind."""
+    """Remove all checkpoints of a run but the newest, and what killed writers left behind.
+
+    Raises:
+        OutputError: one can't be removed.
+    """
     for folder in list_checkpoints(run_folder)[:-count]:
         # Renamed first: a folder with a checkpoint's name is never half there.
         doomed = folder.with_name(f".{folder.name}.old")
-        folder.rename(doomed)
+        try:
+            folder.rename(doomed)
+        except OSError as error:
+            raise OutputError(f"can't remove {folder}: {error.strerror or error}") from error
     for leftover in (run_folder / "checkpoints").glob(".step_*"):
         shutil.rmtree(leftover, ignore_errors=True)
 

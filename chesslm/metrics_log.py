@@ -14,14 +14,13 @@ counts steps alone, `wall_s` the whole training loop, both summed over resumes; 
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from chesslm.errors import FormatError, OutputError
-from chesslm.files import append_line, read_lines, write_bytes
+from chesslm.files import append_line, json_line, read_lines, write_bytes
 
 
 class MetricsLog:
@@ -45,8 +44,11 @@ class MetricsLog:
             self._last = {str(line["kind"]): dict(line) for line in kept}
         except (KeyError, TypeError) as error:
             raise FormatError(f"{path}: a line without kind or step") from error
-        write_bytes(path, b"".join((json.dumps(line, ensure_ascii=False) + "\n").encode() for line in kept))
-        self._file = path.open("ab")
+        write_bytes(path, b"".join(map(json_line, kept)))
+        try:
+            self._file = path.open("ab")
+        except OSError as error:
+            raise OutputError(f"can't write {path}: {error.strerror or error}") from error
 
     def append(self, line: dict[str, Any]) -> None:
         """Add a line; it is with the operating system when this returns.

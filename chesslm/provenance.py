@@ -20,7 +20,7 @@ PACKAGES = ("torch", "numpy", "safetensors", "chess", "tokenizers")
 
 
 def provenance(command: Sequence[str]) -> dict[str, Any]:
-    """JSON-able facts about this process: `versions`, `commit` (None outside a source tree), `command`, `cpu`.
+    """JSON-able facts about this process: `versions`, `commit` (`source_commit`), `command`, `cpu`.
 
     Args:
         command: the command line as the user wrote it.
@@ -38,6 +38,8 @@ def provenance(command: Sequence[str]) -> dict[str, Any]:
 def source_commit(root: Path | None = None) -> str | None:
     """The commit checked out in the source tree; None if this is no source tree.
 
+    With `-dirty` behind it if a tracked file differs from the commit: the commit alone would not bring the code back.
+
     Args:
         root: the folder that would hold `.git`; that of this package if None.
     """
@@ -45,11 +47,17 @@ def source_commit(root: Path | None = None) -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
-        )
+        commit = _git(root, "rev-parse", "HEAD")
+        changes = _git(root, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
+    return f"{commit}-dirty" if changes else commit
+
+
+def _git(root: Path, *arguments: str) -> str:
+    # Without locks: who only looks must not get in the way of somebody who commits.
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10, check=True)
     return done.stdout.strip()
 
 

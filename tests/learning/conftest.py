@@ -158,3 +158,23 @@ def tiny(data: Path, tmp_path: Path) -> ConfigMaker:
         return validate(TrainConfig, tiny_values(data, tmp_path / out, **changes), source="test")
 
     return make
+
+
+def toml_of(config: TrainConfig) -> str:
+    """A configuration as a person would write it."""
+    lines = []
+    for name, section in config.model_dump(mode="json", exclude_defaults=True).items():
+        lines.append(f"[{name}]")
+        lines += [
+            f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
+            for key, value in section.items()
+        ]
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def config_path(tiny: ConfigMaker, tmp_path: Path) -> Path:
+    """A tiny configuration as a file; the run is `tmp_path / "run"`."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(toml_of(tiny()), encoding="utf-8")
+    return path

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -22,25 +21,11 @@ from chesslm.training_display import RunDisplay
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
-
-
-def toml_of(config: TrainConfig) -> str:
-    """A configuration as a person would write it."""
-    lines = []
-    for name, section in config.model_dump(mode="json", exclude_defaults=True).items():
-        lines.append(f"[{name}]")
-        lines += [
-            f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
-            for key, value in section.items()
-        ]
-    return "\n".join(lines)
-
-
-@pytest.fixture
-def config_path(tiny: Any, tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.toml"
-    path.write_text(toml_of(tiny()), encoding="utf-8")
-    return path
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in TrainConfig.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
 
 
 def test_a_run_and_its_rerun(config_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,20 +127,70 @@ def test_both_notations_get_the_same_trunk_and_the_same_games(name: str) -> None
     assert pgn.model_dump(exclude=may_differ) == english.model_dump(exclude=may_differ)
 
 
+def section_of(node: ast.expr | None) -> str | None:
+    """The section that an expression like `config.run` or `self._config.run` means."""
+    if not isinstance(node, ast.Attribute) or node.attr not in SECTIONS:
+        return None
+    owner = node.value
+    name = owner.id if isinstance(owner, ast.Name) else owner.attr if isinstance(owner, ast.Attribute) else ""
+    return node.attr if name.lstrip("_") == "config" else None
+
+
+def variables_of(scope: ast.AST) -> dict[str, str]:
+    """Variables (and attributes of `self`) of a function or class that hold a section, by their source text."""
+    kinds = {section.__name__: name for name, section in SECTIONS.items()}
+    found: dict[str, str] = {}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.arg) and isinstance(node.annotation, ast.Name) and node.annotation.id in kinds:
+            found[node.arg] = kinds[node.annotation.id]
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target = node.targets[0]
+            is_pairs = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+            targets = target.elts if isinstance(target, ast.Tuple) else [target]
+            values = node.value.elts if is_pairs and isinstance(node.value, ast.Tuple) else [node.value]
+            for variable, value in zip(targets, values, strict=False):
+                section = section_of(value) or found.get(ast.unparse(value))
+                if section is not None:
+                    found[ast.unparse(variable)] = section
+    return found
+
+
+def fields_read_in(tree: ast.Module) -> set[str]:
+    """`section.field` of everything that a module reads from a configuration."""
+    read = set()
+    for scope in ast.walk(tree):
+        if isinstance(scope, ast.FunctionDef | ast.ClassDef):
+            variables = variables_of(scope)
+            for node in ast.walk(scope):
+                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                    section = section_of(node.value) or variables.get(ast.unparse(node.value))
+                    read.add(f"{section}.{node.attr}")
+    return read
+
+
 def test_no_field_of_the_configuration_is_dead() -> None:
+    modules = [path for path in (ROOT / "chesslm").rglob("*.py") if path.name != "config.py"]
     read = {
-        node.attr
-        for path in (ROOT / "chesslm").rglob("*.py")
-        if path.name != "config.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute)
+        field for path in modules for field in fields_read_in(ast.parse(path.read_text(encoding="utf-8"), str(path)))
     }
-    sections = {name: field.annotation for name, field in TrainConfig.model_fields.items()}
-    assert set(sections) <= read
-    for name, section in sections.items():
-        assert isinstance(section, type)
-        assert issubclass(section, Section)
-        assert set(section.model_fields) <= read, f"nobody reads all of {name}"
+    declared = {f"{name}.{field}" for name, section in SECTIONS.items() for field in section.model_fields}
+    assert declared - read == set()
+
+
+def test_a_field_is_read_only_through_its_section() -> None:
+    source = """
+class Loop:
+    def __init__(self, section: ModelSection, game: Game) -> None:
+        self._shape = section
+        game.seed, self.seed, validation.seed
+
+    def run(self, config):
+        training, log = config.training, None
+        return self._shape.width, training.steps, log.every, config.run.out, self._config.optimiser.eps
+"""
+    read = {field for field in fields_read_in(ast.parse(source)) if not field.startswith("None")}
+    assert read == {"model.width", "training.steps", "run.out", "optimiser.eps"}
 
 
 def test_every_field_says_what_it_is() -> None:

@@ -122,13 +122,14 @@ def result_rows(inputs: ReportInputs) -> list[Row]:
 
 
 def control_rows(inputs: ReportInputs) -> list[ControlRow]:
-    """Each trained model minus each of its controls, metric by metric."""
+    """Each trained model minus each of its controls (it has one of a kind, so the kind names it), metric by metric."""
+    kinds = {model.label: model.kind for model in inputs.models}
     return [
         ControlRow(
             title=METRICS[record.metric].title,
             better=_arrow(record.metric),
             model=record.model_a,
-            control=record.model_b,
+            control=kinds[record.model_b],
             model_cell=_cell(inputs.find(record.metric, record.model_a)),
             control_cell=_cell(inputs.find(record.metric, record.model_b)),
             difference=in_words(record, signed=True),

@@ -198,7 +198,7 @@ def test_controls_stand_in_a_table_of_their_own(page: Path) -> None:
     markdown = (page / "report.md").read_text(encoding="utf-8")
     own = markdown.partition("## Against the controls")[2].partition("\n## ")[0]
     (legal,) = [line for line in own.splitlines() if line.startswith("| first choice legal")]
-    assert "| pgn | pgn untrained | 81.2 % [76.2, 86.2] | 6.0 % [1.0, 11.0] | +75.0 points [+70.0, +80.0] |" in legal
+    assert "| pgn | untrained | 81.2 % [76.2, 86.2] | 6.0 % [1.0, 11.0] | +75.0 points [+70.0, +80.0] |" in legal
     assert legal.endswith("| 400 | yes |")
     (mass,) = [line for line in own.splitlines() if line.startswith("| legal mass")]
     assert mass.endswith("| 400 | no |")
@@ -206,7 +206,7 @@ def test_controls_stand_in_a_table_of_their_own(page: Path) -> None:
     assert "untrained" not in main
     html = (page / "index.html").read_text(encoding="utf-8")
     assert "Against the controls" in html
-    assert "<td>pgn untrained</td>" in html
+    assert "<td>untrained</td>" in html
 
 
 def test_every_row_says_how_many_positions_it_is_taken_over(page: Path) -> None:

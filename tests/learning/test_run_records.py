@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chesslm import run_folder
+from chesslm.checkpoint_files import checkpoint_name, keep_newest
 from chesslm.config import ValidationSection
 from chesslm.errors import FormatError, InputError, OutputError
-from chesslm.files import read_lines, write_json
+from chesslm.files import read_json, read_lines, write_json
 from chesslm.metrics_log import MetricsLog
 from chesslm.provenance import cpu_name, provenance, source_commit
+from chesslm.run_folder import CONFIG_FILE, RunIdentity, require_same_run, writing_run
 from chesslm.validation import loss_means, val_games
 
 
@@ -69,6 +74,36 @@ def test_a_log_keeps_text_that_is_not_utf8(tmp_path: Path) -> None:
         log.append({**line("train", 1), "note": "o\udcff"})
     with MetricsLog(path, through_step=1) as log:
         assert log.last("train") == {**line("train", 1), "note": "o\udcff"}
+
+
+def test_a_run_that_came_before_the_lock_was_ours_is_respected(
+    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, own = (RunIdentity(tiny(training__steps=steps), "games", "words") for steps in (2, 3))
+    require_same_run(tmp_path / "run", own)
+
+    @contextmanager
+    def late_writer(folder: Path) -> Iterator[None]:
+        write_json(folder / CONFIG_FILE, other.to_json())
+        yield
+
+    monkeypatch.setattr(run_folder, "one_writer", late_writer)
+    says = r"holds another run: training\.steps is 2 there, 3 here"
+    with pytest.raises(OutputError, match=says), writing_run(tmp_path / "run", own):
+        raise AssertionError("the other's folder was taken")
+    assert read_json(tmp_path / "run" / CONFIG_FILE) == other.to_json()
+
+
+def test_a_checkpoint_that_cannot_be_removed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in (1, 2):
+        (tmp_path / "checkpoints" / checkpoint_name(step)).mkdir(parents=True)
+
+    def refuse(path: Path, target: Path) -> Path:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OutputError, match=r"can't remove .*step_00000001: Permission denied"):
+        keep_newest(tmp_path, 1)
 
 
 def test_a_source_tree_has_a_commit_and_an_installed_package_has_none(tmp_path: Path) -> None:

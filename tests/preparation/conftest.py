@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import chess
 import pytest
 
 from chesslm.cli import main
+from data_prep import progress
 
 Run = Callable[..., "Ran"]
 
@@ -32,6 +34,12 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Ran(code, *capsys.readouterr())
 
     return run_command
+
+
+@pytest.fixture(autouse=True)
+def no_progress_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command says must not depend on how busy the machine is; the tests of progress ask for lines."""
+    monkeypatch.setattr(progress, "LINE_EVERY_S", math.inf)
 
 
 def random_game(number: int, num_plies: int) -> str:

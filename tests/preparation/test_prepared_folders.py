@@ -347,6 +347,7 @@ def test_progress_tells_rate_and_time_left_in_plain_lines(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(progress_module, "LINE_EVERY_S", 10.0)
     with ProgressLine("games", 1000) as progress:
         progress.show(10, 5)
         now[0] += 20

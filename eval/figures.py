@@ -51,6 +51,10 @@ def learning_curves(curves: Sequence[RunCurve], labels: Sequence[str]) -> str:
                 loss.plot(x, [p.move_nats for p in curve.points], "o-", ms=3, color=colour, label=label)
         for column, name in enumerate(("games seen", "million tokens seen", "wall time (minutes)")):
             axes[1][column].set_xlabel(name)
+        # The untrained network's loss is many times any other and would flatten the curves: it may leave the picture.
+        trained = [point.move_nats for curve in curves for point in curve.points[1:]]
+        if trained:
+            axes[1][0].set_ylim(min(trained) - 0.2, max(trained) + 0.5)
         axes[0][0].set_ylabel("first choice legal")
         axes[1][0].set_ylabel("move loss (nats)")
         axes[0][0].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -38,12 +38,18 @@ class Typist:
             assert time.monotonic() < deadline, f"{text!r} was never said; only {self.said!r}"
             if select.select([self._terminal], [], [], 0.1)[0]:
                 self.said += self._read()
+        # readline prints its prompt a moment before it listens; a signal in between is only seen with the next key.
+        time.sleep(0.2)
 
     def code(self) -> int:
         """Read to the end and return the exit code."""
-        while more := self._read():
-            self.said += more
-        return self.process.wait(timeout=20)
+        deadline = time.monotonic() + 20
+        while True:
+            assert time.monotonic() < deadline, f"it goes on; only {self.said!r}"
+            if select.select([self._terminal], [], [], 0.1)[0]:
+                if not (more := self._read()):
+                    return self.process.wait(timeout=20)
+                self.said += more
 
     def hang_up(self) -> int:
         """Close the window."""

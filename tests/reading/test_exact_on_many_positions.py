@@ -57,7 +57,7 @@ def rich_boards() -> list[chess.Board]:
             pawn_moves = [move for move in moves if board.piece_type_at(move.from_square) == chess.PAWN]
             board.push(generator.choice(pawn_moves if pawn_moves and generator.random() < 0.6 else moves))
             for kind in kinds(board):
-                if kind in ("en passant", "promotion") or generator.random() < 0.1:
+                if kind != "any" or generator.random() < 0.1:
                     pools[kind].append(board.copy())
     return [board for kind, count in NUM_POSITIONS.items() for board in generator.sample(pools[kind], count)]
 

@@ -83,19 +83,23 @@ def captured(board: chess.Board, colour: chess.Color, glyphs: Glyphs) -> str:
 
 
 def numbered(san: Sequence[str], *, first_ply: int = 0) -> list[str]:
-    """Move pairs with their numbers: ["1. e4 e5", "2. Nf3"]; `first_ply` is even.
+    """Move pairs with their numbers; `first_ply` is 0 at the start position, 1 after White's first move.
 
     >>> numbered(["e4", "e5", "Nf3"])
     ['1. e4 e5', '2. Nf3']
+    >>> numbered(["e5", "Nf3"], first_ply=1)
+    ['1... e5', '2. Nf3']
     """
-    pairs = range(first_ply, len(san), 2)
-    return [f"{ply // 2 + 1}. {' '.join(san[ply : ply + 2])}" for ply in pairs]
+    odd = first_ply % 2
+    first = [f"{first_ply // 2 + 1}... {san[0]}"] if odd and san else []
+    pairs = range(odd, len(san), 2)
+    return first + [f"{(first_ply + ply) // 2 + 1}. {' '.join(san[ply : ply + 2])}" for ply in pairs]
 
 
-def move_list(san: Sequence[str]) -> list[str]:
-    """The whole game as movetext, wrapped at 78 columns without breaking a pair apart."""
+def move_list(san: Sequence[str], *, first_ply: int = 0) -> list[str]:
+    """The whole game as movetext, `numbered` and wrapped at 78 columns without breaking a pair apart."""
     glue = "\N{NO-BREAK SPACE}"
-    text = " ".join(pair.replace(" ", glue) for pair in numbered(san))
+    text = " ".join(pair.replace(" ", glue) for pair in numbered(san, first_ply=first_ply))
     return [line.replace(glue, " ") for line in textwrap.wrap(text, 78, break_long_words=False)]
 
 

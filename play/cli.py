@@ -16,9 +16,10 @@ from chesslm.errors import ConfigError
 from play.inert_text import inert
 from play.ledger import default_ledger, read_entries, tallies
 from play.opponent import RANDOM, Policy, open_opponent
-from play.pgn_in import GivenGame, read_moves, read_pgn
-from play.plain import Colour, PlainGame
+from play.pgn_in import GivenGame, read_fen, read_moves, read_pgn
+from play.plain import PlainGame
 from play.record_text import tally_lines
+from play.table import Colour, Table
 from play.terminal import Terminal
 
 app = typer.Typer(help="Play against a model in the terminal.", add_completion=False)
@@ -39,6 +40,7 @@ def play(
     seed: Annotated[int, typer.Option(min=0, help="seeds what is drawn")] = 0,
     moves: Annotated[str | None, typer.Option(help='go on after these moves, such as "1. e4 e5"')] = None,
     pgn: Annotated[Path | None, typer.Option(help="go on after the first game of this PGN file")] = None,
+    fen: Annotated[str | None, typer.Option(help="begin at this position, if the model can")] = None,
     ascii_only: Annotated[bool, typer.Option("--ascii", help="draw pieces as letters")] = False,
     ledger: Annotated[
         Path | None, typer.Option(help="record games here; if absent, typed games in your home's .local/share/chesslm")
@@ -58,7 +60,7 @@ def play(
         _show_record(ledger)
         return
     policy = _policy(temperature, top_k, top_p, seed)
-    given = _given(moves, pgn)
+    given = _given(moves, pgn, fen)
     if ledger is not None and ledger.exists():
         # A file of another kind is never appended to, and a ledger that can't be read is better known now.
         read_entries(ledger)
@@ -70,10 +72,10 @@ def play(
     opponent = open_opponent(model, policy)
     extra = ["--ascii"] * ascii_only + ["--no-ledger"] * no_ledger + (["--ledger", str(ledger)] if ledger else [])
     with opponent.player:
-        game = PlainGame(
-            opponent, terminal, colour=colour, ledger=kept, resume=[*_options_again(model, policy), *extra]
-        )
-        game.run(given)
+        if given is not None and (refusal := opponent.refusal(given.board)):
+            raise ConfigError(f"--fen: {inert(refusal)}")
+        table = Table(opponent, colour=colour, ledger=kept, is_typed=terminal.is_typed, extra=extra)
+        PlainGame(table, terminal).run(given)
 
 
 def _policy(temperature: float | None, top_k: int | None, top_p: float | None, seed: int) -> Policy:
@@ -87,22 +89,15 @@ def _policy(temperature: float | None, top_k: int | None, top_p: float | None, s
     return Policy(temperature=temperature or 0.0, top_k=top_k, top_p=top_p, seed=seed)
 
 
-def _given(moves: str | None, pgn: Path | None) -> GivenGame | None:
-    if moves is not None and pgn is not None:
-        raise ConfigError("--moves and --pgn exclude each other")
+def _given(moves: str | None, pgn: Path | None, fen: str | None) -> GivenGame | None:
+    if pgn is not None and (moves is not None or fen is not None):
+        raise ConfigError(f"--{'fen' if moves is None else 'moves'} and --pgn exclude each other")
     if pgn is not None:
         return read_pgn(pgn)
-    return None if moves is None else GivenGame(read_moves(moves, source="--moves"))
-
-
-def _options_again(model: str | None, policy: Policy) -> list[str]:
-    options: dict[str, object] = {"--model": model, "--top-k": policy.top_k, "--top-p": policy.top_p}
-    if policy.temperature:
-        options["--temperature"] = policy.temperature
-    if policy.seed:
-        options["--seed"] = policy.seed
-    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-    return ["chesslm", "play", *given]
+    start = None if fen is None else read_fen(fen, source="--fen")
+    if moves is not None:
+        return GivenGame(read_moves(moves, source="--moves", start=start))
+    return None if start is None else GivenGame(start)
 
 
 def _show_record(ledger: Path | None) -> None:

@@ -4,7 +4,8 @@ Knows: what a line holds, how it is appended so that no process ever leaves half
 Doesn't know: how a game is played or how a tally is shown.
 
 Wins over people are claimed from here only, so a game counts in the tally only if a person typed it at a terminal,
-from the start position, without hints or take-backs, to its end; all others stand beside it, counted as what they are.
+from the start position, without hints, take-backs or changed seats, to its end; all others stand beside it, counted as
+what they are.
 """
 
 from __future__ import annotations
@@ -50,11 +51,12 @@ class LedgerEntry(Section):
     termination: Termination = Field(description="why the game ended")
     hints: int = Field(ge=0, description="hints the person asked for")
     undos: int = Field(ge=0, description="times the person took moves back")
+    changes: int = Field(default=0, ge=0, description="times somebody else sat down in a seat that had moved")
 
     @property
     def is_clean(self) -> bool:
         """Whether it counts: typed by a person, from the first move, without help, to its end."""
-        return self.typed and self.result != "*" and not (self.given_plies or self.hints or self.undos)
+        return self.typed and self.result != "*" and not (self.given_plies or self.hints or self.undos or self.changes)
 
     @property
     def model_score(self) -> float:
@@ -69,7 +71,7 @@ class Tally:
 
     Args:
         model: name; `digest` and `policy` tell models of one name apart.
-        others: games that don't count: helped, from given moves, piped, or without a result.
+        others: games that don't count: helped, changed, from given moves, piped, or without a result.
     """
 
     model: str

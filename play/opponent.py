@@ -8,11 +8,16 @@ torch is imported only when a model is asked for: a random opponent answers at o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import chess
 
 from chesslm.config import Section
-from chesslm.errors import InputError
-from chesslm.player import Player, RandomPlayer
+from chesslm.errors import GameTooLong, InputError, PlayerError, UnsupportedPosition
+from chesslm.notation import Notation
+from chesslm.player import ClosingPlayer, Decision, Player, RandomPlayer
+from play.inert_text import inert
 
 RANDOM = "random"
 HOW_TO_GET_ONE = "train one with `make demo`, then play it with `--model demo/runs/pgn` (or play --model random)"
@@ -46,12 +51,57 @@ class Opponent:
         policy: None where the player has none (the random player's seed is in its moves alone).
         digest: sha256 (hex) of the model's weights; None for players without weights.
         notation: name of the model's notation; None for players without one.
+        asked: what named it, a path or a name, so that it can be named again.
+        language: how it writes games; only the thread in which it thinks may use it. None for players without one.
+        reopen: the same model as another player, under another policy; None for players without one.
     """
 
     player: Player
     policy: Policy | None = None
     digest: str | None = None
     notation: str | None = None
+    asked: str | None = None
+    language: Notation | None = None
+    reopen: Callable[[Policy], Player] | None = None
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether nobody sits there yet."""
+        return isinstance(self.player, AbsentPlayer)
+
+    def refusal(self, board: chess.Board) -> str:
+        """Why its notation can't write a game that began so, in a sentence without a full stop; "" if it can."""
+        if self.language is None:
+            return ""
+        try:
+            self.language.prompt(board)
+        except UnsupportedPosition as error:
+            why = "a model reads a game from its first move, so it can only begin at chess's start position"
+            return f"{inert(self.name, limit=30)} can't play from there ({self.language.name}): {error}; {why}"
+        except GameTooLong:
+            return ""  # it says so itself, and the game ends by that
+        return ""
+
+    @property
+    def options(self) -> list[str]:
+        """The command line's options that name it and its policy again."""
+        policy = self.policy or Policy()
+        given: dict[str, object] = {"--model": self.asked, "--top-k": policy.top_k, "--top-p": policy.top_p}
+        if policy.temperature:
+            given["--temperature"] = f"{policy.temperature:g}"
+        if policy.seed:
+            given["--seed"] = policy.seed
+        return [part for name, value in given.items() if value is not None for part in (name, str(value))]
+
+    def under(self, policy: Policy) -> Opponent:
+        """The same model under another policy.
+
+        Raises:
+            InputError: it has no policy.
+        """
+        if self.reopen is None:
+            raise InputError(f"{self.name} draws from no probabilities, so it has no temperature, top-k or top-p")
+        return replace(self, player=self.reopen(policy), policy=policy)
 
     @property
     def name(self) -> str:
@@ -64,6 +114,26 @@ class Opponent:
         return ", ".join(part for part in (self.notation, self.policy.text if self.policy else None) if part)
 
 
+class AbsentPlayer(ClosingPlayer):
+    """Keeps a seat for a model that is still being loaded."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def choose_many(self, boards: Sequence[chess.Board]) -> list[Decision]:
+        """Nobody is here to choose.
+
+        Raises:
+            PlayerError: always.
+        """
+        raise PlayerError(f"{self.name} is not there yet, so it can't choose in {len(boards)} games")
+
+
+def absent(name: str | None, policy: Policy) -> Opponent:
+    """The seat of a model that is still being loaded."""
+    return Opponent(AbsentPlayer(name or "a shipped model"), policy, asked=name)
+
+
 def open_opponent(name: str | None, policy: Policy) -> Opponent:
     """The opponent called `name`: "random", a checkpoint, a run folder or a shipped model; None: a shipped model.
 
@@ -73,12 +143,16 @@ def open_opponent(name: str | None, policy: Policy) -> Opponent:
     if name == RANDOM:
         if policy != Policy(seed=policy.seed):
             raise InputError("--temperature, --top-k and --top-p mean nothing to --model random")
-        return Opponent(RandomPlayer(seed=policy.seed))
-    from chesslm.model_player import load_player
+        return Opponent(RandomPlayer(seed=policy.seed), asked=name)
+    from chesslm.checkpoints import load_model
+    from chesslm.model_player import ModelPlayer
 
-    player = load_player(name or _shipped(), **policy.model_dump())
-    digest = player.loaded.digest if player.loaded is not None else None
-    return Opponent(player, policy, digest, player.notation.name)
+    loaded = load_model(name or _shipped())
+
+    def reopen(policy: Policy) -> ModelPlayer:
+        return ModelPlayer(loaded.model, loaded.notation, name=loaded.name, loaded=loaded, **policy.model_dump())
+
+    return Opponent(reopen(policy), policy, loaded.digest, loaded.notation.name, name, loaded.notation, reopen)
 
 
 def _shipped() -> str:

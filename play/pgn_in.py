@@ -50,13 +50,31 @@ class GivenGame:
     title: str = ""
 
 
-def read_moves(text: str, *, source: str) -> chess.Board:
+def read_fen(text: str, *, source: str) -> chess.Board:
+    """The position that a FEN sets up; `source` is named in errors.
+
+    Raises:
+        InputError: it is no FEN, or no position of standard chess can be like that.
+    """
+    try:
+        board = chess.Board(text)
+    except ValueError as error:
+        raise InputError(f"{source}: no FEN: {inert(str(error))}") from error
+    faults = [str(fault.name).lower().replace("_", " ") for fault in chess.Status if fault & board.status()]
+    if faults:
+        raise InputError(f"{source}: not a position of standard chess: {', '.join(faults)}")
+    return board
+
+
+def read_moves(text: str, *, source: str, start: chess.Board | None = None) -> chess.Board:
     """The board after movetext such as "1. e4 e5 2. Nf3", in SAN or UCI; `source` is named in errors.
+
+    The moves begin at the start position, or at `start`.
 
     Raises:
         InputError: a token that is no legal move; names the ply, the token and why.
     """
-    board = chess.Board()
+    board = chess.Board() if start is None else start.copy()
     for token in _main_line(text, source):
         entry = read_entry(board, token)
         if entry.move is None:

@@ -13,8 +13,8 @@ from play.ledger import Tally
 
 RULE = (
     "A game counts if a person typed it at a terminal, from the start position,",
-    "without hints or take-backs, to its end. Others were helped, begun from given",
-    "moves, piped, or left without a result.",
+    "without hints, take-backs or changed seats, to its end. Others were helped,",
+    "changed, begun from given moves, piped, or left without a result.",
 )
 
 

@@ -5,7 +5,7 @@ what is recorded of it (PGN, ledger).
 Doesn't know: how moves are typed or shown.
 
 A front end asks `mover` whose move it is, calls `play` for a person's move and `reply` for a model's; where a model's
-thinking must not block, `think` (which changes nothing) runs elsewhere and `accept` takes its decision in.
+thinking must not block, another thread calls what `thinking` gives, and `accept` takes the decision in.
 
     >>> from chesslm.player import RandomPlayer
     >>> session = GameSession({chess.WHITE: None, chess.BLACK: Opponent(RandomPlayer())})
@@ -18,9 +18,10 @@ thinking must not block, `think` (which changes nothing) runs elsewhere and `acc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import chess
@@ -74,7 +75,7 @@ class GameSession:
         self._given_plies = len(self.board.move_stack)
         self._decisions: list[Decision | None] = [None] * self._given_plies
         self._undone: list[tuple[chess.Move, Decision | None]] = []
-        self._num_hints = self._num_undos = 0
+        self._num_hints = self._num_undos = self._num_changes = 0
         self._started = datetime.now(UTC)
 
     # Who, and what was thought
@@ -101,9 +102,26 @@ class GameSession:
         return self._decisions[-1] if self._decisions else None
 
     @property
+    def decisions(self) -> Sequence[Decision | None]:
+        """What was thought for each ply so far, as `last_decision`."""
+        return tuple(self._decisions)
+
+    @property
     def is_helped(self) -> bool:
-        """Whether the person has asked for hints or taken moves back, which the record says."""
-        return bool(self._num_hints or self._num_undos)
+        """Whether the person has asked for hints, taken moves back or changed a seat, which the record says."""
+        return bool(self._num_hints or self._num_undos or self._num_changes)
+
+    @property
+    def has_played(self) -> bool:
+        """Whether a person has moved after the given moves; where models play each other, whether one has."""
+        nobody = all(seat is not None for seat in self.seats.values())
+        sides = [colour for colour, seat in self.seats.items() if seat is None or nobody]
+        return any(ply >= self._given_plies for colour in sides for ply in self._plies_of(colour))
+
+    @property
+    def is_from_start(self) -> bool:
+        """Whether the game began at chess's start position."""
+        return self.board.root().fen() == chess.STARTING_FEN
 
     def name(self, colour: chess.Color) -> str:
         """The name of a seat, as it stands in the PGN."""
@@ -124,6 +142,12 @@ class GameSession:
 
     # Moving
 
+    def sit(self, colour: chess.Color, seat: Opponent | None) -> None:
+        """Somebody else plays that colour from here on; counted as a change if it has played a move already."""
+        if any(ply >= self._given_plies for ply in self._plies_of(colour)):
+            self._num_changes += 1
+        self.seats[colour] = seat
+
     def play(self, move: chess.Move) -> None:
         """A person's move.
 
@@ -136,44 +160,52 @@ class GameSession:
         self._push(move, None)
         self._undone.clear()
 
-    def think(self) -> Decision:
-        """The decision of the model to move. Changes nothing here, so another thread may run it.
+    def thinking(self) -> Callable[[], Decision]:
+        """The thinking of the model to move, for another thread to call: it looks at nothing that changes here.
+
+        The call raises GameTooLong where the model can't go on (`end_too_long` ends the game), and what else the
+        player raises.
 
         Raises:
-            GameTooLong: it can't go on; `end_too_long` ends the game.
-            UnsupportedPosition, PlayerError: as the player raises them.
             ValueError: the game is over, or a person is to move.
         """
-        return choose(self._model_to_move().player, self.board.copy())
+        return partial(choose, self._model_to_move().player, self.board.copy())
 
     def accept(self, decision: Decision) -> None:
-        """Play what `think` decided in this very position."""
+        """Play what was decided in this very position."""
         self._model_to_move()
         self._push(decision.move, decision)
         self._undone.clear()
 
     def reply(self) -> Decision | None:
-        """`think`, then `accept`. None if the game has become too long for the model, which ends it."""
+        """Think, then `accept`. None if the game has become too long for the model, which ends it."""
         try:
-            decision = self.think()
+            decision = self.thinking()()
         except GameTooLong:
             self.end_too_long()
             return None
         self.accept(decision)
         return decision
 
-    def hint(self) -> Decision:
-        """What the model across the board thinks of the person's position; counted, because it is help.
+    def hinting(self) -> Callable[[], Decision]:
+        """What the model across the board thinks of the person's position, as `thinking`; `count_hint` when it is told.
 
         Raises:
-            GameTooLong, UnsupportedPosition, PlayerError: as the player raises them.
             ValueError: the game is over, or a model is to move, or persons play each other.
         """
         opponent = self.seats[not self.board.turn]
         if self.ending is not None or self.mover is not None or opponent is None:
             raise ValueError("there is nobody to ask for a hint")
-        decision = choose(opponent.player, self.board.copy())
+        return partial(choose, opponent.player, self.board.copy())
+
+    def count_hint(self) -> None:
+        """The person was told a hint, which is help."""
         self._num_hints += 1
+
+    def hint(self) -> Decision:
+        """What `hinting` gives, at once and counted; raises as both do."""
+        decision = self.hinting()()
+        self.count_hint()
         return decision
 
     def undo(self) -> int:
@@ -245,9 +277,9 @@ class GameSession:
         return pgn_text(self.board, {key: text for key, text in headers.items() if text}, self._comments())
 
     def ledger_entry(self, *, typed: bool) -> LedgerEntry | None:
-        """The game as a line of the ledger; None unless one person plays a model and has moved."""
+        """The game as a line of the ledger; None unless one person plays a model, from the start, and has moved."""
         person = self.person
-        if person is None or not any(ply >= self._given_plies for ply in self._plies_of(person)):
+        if person is None or not self.is_from_start or not self.has_played:
             return None
         model, ending = self.seats[not person], self.ending or UNFINISHED
         assert model is not None, "one seat is a person's, so the other is a model's"
@@ -266,6 +298,7 @@ class GameSession:
             termination=ending.termination,
             hints=self._num_hints,
             undos=self._num_undos,
+            changes=self._num_changes,
         )
 
     def record(self, ledger: Path, *, typed: bool) -> bool:

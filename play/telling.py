@@ -31,7 +31,7 @@ def board_block(session: GameSession, glyphs: Glyphs, *, white_below: bool) -> l
     """The board with names, captured pieces and the last eight move pairs beside it: ten lines of 80 columns."""
     board = session.board
     top = chess.BLACK if white_below else chess.WHITE
-    pairs = numbered(session.san)[-2 * _PANEL_ROWS :]
+    pairs = numbered(session.san, first_ply=board.root().ply())[-2 * _PANEL_ROWS :]
     rows = ["".join(f"{pair:<{_PANEL_CELL}}" for pair in pairs[row::_PANEL_ROWS]) for row in range(_PANEL_ROWS)]
     panel = ["", _seat_line(session, top, glyphs), captured(board, not top, glyphs), *rows]
     panel += [captured(board, top, glyphs), _seat_line(session, not top, glyphs), ""]
@@ -46,7 +46,7 @@ def model_move_told(session: GameSession) -> list[str]:
     decision = session.last_decision
     if decision is None:
         return []
-    ply = len(session.board.move_stack) - 1
+    ply = session.board.ply() - 1
     number = f"{ply // 2 + 1}{'.' if ply % 2 == 0 else '...'}"
     mass = "" if decision.legal_mass is None else f"   (legal mass {percent(decision.legal_mass)})"
     check = "   Check." if session.ending is None and session.board.is_check() else ""

@@ -73,9 +73,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     def play(*options: str, lines: Sequence[str] = (), against: ScriptedPlayer | None = None) -> Played:
         monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
         if against is not None:
-            policy = Policy(temperature=0.7, top_p=0.9, seed=3)
-            opponent = Opponent(against, policy, digest="d1" * 32, notation="pgn")
-            monkeypatch.setattr(play_cli, "open_opponent", lambda name, policy: opponent)
+
+            def open_scripted(name: str | None, policy: Policy) -> Opponent:
+                usual = Policy(temperature=0.7, top_p=0.9, seed=3)
+                policy = usual if policy == Policy() else policy
+                return Opponent(against, policy, digest="d1" * 32, notation="pgn", asked=name)
+
+            monkeypatch.setattr(play_cli, "open_opponent", open_scripted)
         code = command_line.main(["play", *options])
         said = capsys.readouterr()
         return Played(code, said.out, said.err)

@@ -58,7 +58,7 @@ def test_nobody_moves_out_of_turn_or_illegally(scripted: Any) -> None:
 
 def test_thinking_changes_nothing_until_it_is_accepted(scripted: Any) -> None:
     session = against(scripted({0: "d4"}), person=chess.BLACK)
-    decision = session.think()
+    decision = session.thinking()()
     assert session.board.ply() == 0
     session.accept(decision)
     assert session.san == ["d4"]
@@ -241,6 +241,7 @@ def test_a_ledger_line_has_the_whole_game(scripted: Any) -> None:
         "termination": "checkmate",
         "hints": 1,
         "undos": 1,
+        "changes": 0,
     }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
-import struct
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,16 +17,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO
 
-import zstandard
-
 from chesslm.errors import ChesslmError, OutputError, PlayerError
 from chesslm.files import write_whole
 from chesslm.uci_player import UciPlayer
+from data_prep.frames import pack_frame
 from data_prep.selfplay import SelfplayGame, play_game
 
 FRAME_LEN = 2**21  # bytes of PGN in a frame
 _COMPRESSION_LEVEL = 19
-_SKIPPABLE_MAGIC = 0x184D2A50  # zstd format, RFC 8878, section 3.1.2
 _HASH_MEGABYTES = 1  # the smallest: it is cleared before each move
 _END_S = 5.0
 
@@ -89,20 +86,14 @@ def write_frames(file: IO[bytes], texts: Iterable[bytes], *, frame_len: int = FR
 
     Each stands after a skippable frame with its length, as `pzstd` does, and may end in the middle of a game.
     """
-    compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
     pending = bytearray()
-
-    def put(content: bytes) -> None:
-        frame = compressor.compress(content)
-        file.write(struct.pack("<III", _SKIPPABLE_MAGIC, 4, len(frame)) + frame)
-
     for text in texts:
         pending += text
         while len(pending) >= frame_len:
-            put(bytes(pending[:frame_len]))
+            file.write(pack_frame(bytes(pending[:frame_len]), level=_COMPRESSION_LEVEL))
             del pending[:frame_len]
     if pending:
-        put(bytes(pending))
+        file.write(pack_frame(bytes(pending), level=_COMPRESSION_LEVEL))
 
 
 def serve_games(connection: Connection, series: SelfplaySeries) -> None:

@@ -1,6 +1,6 @@
 """Keys and values of the tokens that a decoder has been fed.
 
-Knows: how to append to them, to take some rows of them, and to forget their end.
+Knows: how to append to them, to take some rows of them, to bring pieces of several together, and to forget their end.
 Doesn't know: attention (`model`), or which tokens they belong to.
 
 Tensor key: B rows of a batch · K key and value heads · T tokens fed now · S columns fed so far · D head size.
@@ -8,7 +8,32 @@ Tensor key: B rows of a batch · K key and value heads · T tokens fed now · S 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from torch import Tensor
+
+# Columns that a new cache has room for beyond those it begins with: a few tokens and a position's tree of moves.
+_ROOM = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive columns `[start, stop)` of one row of a cache that has been fed; may be empty."""
+
+    cache: KeyValueCache
+    row: int
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        """Columns."""
+        return self.stop - self.start
+
+    def of(self, buffers: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Its part of a block's keys and values, `[K, S, D]` each."""
+        keys_BKSD, values_BKSD = buffers
+        return keys_BKSD[self.row, :, self.start : self.stop], values_BKSD[self.row, :, self.start : self.stop]
 
 
 class KeyValueCache:
@@ -53,6 +78,34 @@ class KeyValueCache:
                 chosen._buffers[block] = (buffers[0][rows_B, :, :stop], buffers[1][rows_B, :, :stop])
         return chosen
 
+    @classmethod
+    def right_aligned(cls, stretches: Sequence[Stretch]) -> KeyValueCache:
+        """A new cache with a row for each stretch, copied, all ending at its last column; what is before them is 0.
+
+        All come from caches of the same network.
+        """
+        num_columns = max(len(stretch) for stretch in stretches)
+        joined = cls(len(stretches[0].cache._buffers))
+        joined._num_columns = [num_columns] * len(joined._buffers)
+        for block in range(len(joined._buffers)):
+            pairs = [stretch.of(stretch.cache._held(block)) for stretch in stretches]
+            joined._buffers[block] = (
+                right_aligned([keys_KSD for keys_KSD, _ in pairs], num_columns, room=_ROOM),
+                right_aligned([values_KSD for _, values_KSD in pairs], num_columns, room=_ROOM),
+            )
+        return joined
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory that it takes."""
+        return sum(buffer.nbytes for pair in self._buffers if pair is not None for buffer in pair)
+
+    def _held(self, block: int) -> tuple[Tensor, Tensor]:
+        buffers = self._buffers[block]
+        if buffers is None:
+            raise ValueError("nothing has been fed yet")
+        return buffers
+
     def cut(self, num_columns: int) -> None:
         """Forget all columns from `num_columns` on.
 
@@ -69,3 +122,15 @@ def _grown(buffer_BKSD: Tensor, used: int, needed: int) -> Tensor:
     grown = buffer_BKSD.new_empty(rows, heads, max(needed, 2 * capacity), size)
     grown[:, :, :used] = buffer_BKSD[:, :, :used]
     return grown
+
+
+def right_aligned(pieces: Sequence[Tensor], num_columns: int, *, room: int = 0) -> Tensor:
+    """Pieces `[…, S, D]` of different S in one tensor `[B, …, num_columns + room, D]`, each ending at `num_columns`.
+
+    The rest is 0, not whatever stood in memory: a NaN would get through any mask.
+    """
+    *lead, _, size = pieces[0].shape
+    joined = pieces[0].new_zeros(len(pieces), *lead, num_columns + room, size)
+    for row, piece in enumerate(pieces):
+        joined[row, ..., num_columns - piece.shape[-2] : num_columns, :] = piece
+    return joined

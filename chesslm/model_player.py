@@ -8,6 +8,7 @@ at `Decision.first_choice_move`.
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from chesslm.inference import MoveProbabilities, moves_and_first_choices
 from chesslm.model import Decoder
 from chesslm.notation import Notation
 from chesslm.player import ClosingPlayer, Decision
+from chesslm.prefix_reuse import RememberingModel
 from chesslm.sampling import check_sampling, drawn, reshaped
 from chesslm.token_model import TokenModel
 
@@ -60,11 +62,18 @@ class ModelPlayer(ClosingPlayer):
         self.name = name
         self.notation = notation
         self.loaded = loaded
-        self._model = model
+        self._model = RememberingModel(model) if isinstance(model, Decoder) else model
+        self._lock = threading.Lock()
         self._temperature = temperature
         self._top_k = top_k
         self._top_p = top_p
         self._seed = seed
+
+    def close(self) -> None:
+        """Give back the memory of the games it was asked about."""
+        if isinstance(self._model, RememberingModel):
+            with self._lock:
+                self._model.forget()
 
     def choose_many(self, boards: Sequence[chess.Board]) -> list[Decision]:
         """A decision for each board, in order, from one reading of each game.
@@ -77,7 +86,8 @@ class ModelPlayer(ClosingPlayer):
         for board in boards:
             if not any(board.legal_moves):
                 raise ValueError(f"no legal move in {board.fen()}")
-        answers = moves_and_first_choices(self._model, self.notation, boards)
+        with self._lock:
+            answers = moves_and_first_choices(self._model, self.notation, boards)
         return [
             self._decide(board, probabilities, choice)
             for board, (probabilities, choice) in zip(boards, answers, strict=True)

@@ -173,6 +173,14 @@ def end_masses_after(model: TokenModel, vocabulary: Vocabulary, prompts: Sequenc
     return [masses[index] for index in range(len(prompts))]
 
 
+def _asked_end_masses(reading: Reading, vocabulary: Vocabulary, questions: Sequence[Question]) -> list[float | None]:
+    ends = [question.end_len or len(question.prompt) for question in questions]
+    if all(question.end_len is None for question in questions):
+        return [None] * len(questions)
+    masses = _end_masses(reading, vocabulary, ends)
+    return [mass if question.end_len is not None else None for mass, question in zip(masses, questions, strict=True)]
+
+
 def _end_masses(reading: Reading, vocabulary: Vocabulary, lengths: Sequence[int]) -> list[float]:
     logits_BV = reading.logits(range(len(lengths)), [length - 1 for length in lengths]).double()
     results_BV = logits_BV[:, list(vocabulary.result_ids.values())]
@@ -207,7 +215,7 @@ def _ask_batch(
     vocabulary = notation.vocabulary
     reading = model.read([planted.question.prompt for planted in batch])
     lengths = [len(planted.question.prompt) for planted in batch]
-    end_masses = _end_masses(reading, vocabulary, [p.question.end_len or len(p.question.prompt) for p in batch])
+    end_masses = _asked_end_masses(reading, vocabulary, [planted.question for planted in batch])
     root_BV = reading.logits(range(len(batch)), [length - 1 for length in lengths])
     branch_NV = reading.branch_logits([planted.tree.branches() for planted in batch])
     predictions = _predict(root_BV, branch_NV, vocabulary, batch)
@@ -218,7 +226,7 @@ def _ask_batch(
         Answer(
             probabilities=_move_probabilities(planted, predicted.edges),
             first_choice=choice,
-            end_mass=end_mass if planted.question.end_len is not None else None,
+            end_mass=end_mass,
             mark_right=_mark_right(planted, predicted.favourites, vocabulary),
         )
         for planted, predicted, choice, end_mass in zip(batch, predictions, choices, end_masses, strict=True)

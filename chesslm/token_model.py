@@ -70,49 +70,62 @@ class DecoderTokenModel:
     """A `Decoder` as a `TokenModel`; computes in the decoder's own precision, without gradients."""
 
     def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
+        self.decoder = decoder
 
     @property
     def context_len(self) -> int:
         """The decoder's context, in tokens."""
-        return self._decoder.config.context_len
+        return self.decoder.config.context_len
 
-    def read(self, prompts: Sequence[Sequence[int]]) -> Reading:
+    @torch.inference_mode()
+    def read(self, prompts: Sequence[Sequence[int]]) -> DecoderReading:
         """Read prompts in one batch, padded on the right: causal attention never lets a token see the padding."""
-        with torch.inference_mode():
-            device = self._decoder.embedding.weight.device
-            lengths = np.array([len(prompt) for prompt in prompts])
-            tokens = np.zeros((len(prompts), lengths.max()), dtype=np.int64)
-            for row, prompt in enumerate(prompts):
-                tokens[row, : len(prompt)] = prompt
-            cache = KeyValueCache(self._decoder.config.depth)
-            hidden_BTC = self._decoder.hidden(torch.from_numpy(tokens).to(device), cache=cache)
-            seen_BS = torch.from_numpy(np.arange(tokens.shape[1]) < lengths[:, None]).to(device)
-            return _DecoderReading(self._decoder, cache, seen_BS, torch.from_numpy(lengths).to(device), hidden_BTC)
+        device = self.decoder.embedding.weight.device
+        lengths = np.array([len(prompt) for prompt in prompts])
+        tokens = np.zeros((len(prompts), lengths.max()), dtype=np.int64)
+        for row, prompt in enumerate(prompts):
+            tokens[row, : len(prompt)] = prompt
+        cache = KeyValueCache(self.decoder.config.depth)
+        hidden_BTC = self.decoder.hidden(torch.from_numpy(tokens).to(device), cache=cache)
+        return DecoderReading(self.decoder, cache, hidden_BTC, [(0, len(prompt)) for prompt in prompts])
 
 
-class _DecoderReading:
-    """Prompts in a cache: column j of row b counts where `seen_BS[b, j]`."""
+class DecoderReading:
+    """Prompts in a cache.
+
+    Args:
+        decoder: the network that has been fed.
+        cache: its keys and values.
+        hidden_BTC: what it said of each column.
+        columns: for each prompt the columns `[start, stop)` in which it stands; the others of its row are padding.
+    """
 
     def __init__(
-        self, decoder: Decoder, cache: KeyValueCache, seen_BS: Tensor, lengths_B: Tensor, hidden_BTC: Tensor
+        self, decoder: Decoder, cache: KeyValueCache, hidden_BTC: Tensor, columns: Sequence[tuple[int, int]]
     ) -> None:
+        self.cache = cache
+        self.hidden_BTC = hidden_BTC
+        self.columns = list(columns)
         self._decoder = decoder
-        self._cache = cache
-        self._seen_BS = seen_BS
-        self._lengths_B = lengths_B
-        self._hidden_BTC = hidden_BTC
+        device = hidden_BTC.device
+        bounds = np.array(self.columns, dtype=np.int64)
+        places = np.arange(hidden_BTC.shape[1])
+        self._seen_BS = torch.from_numpy((places >= bounds[:, :1]) & (places < bounds[:, 1:])).to(device)
+        self._lengths_B = torch.from_numpy(bounds[:, 1] - bounds[:, 0]).to(device)
 
     @torch.inference_mode()
     def logits(self, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
-        return self._decoder.head(self._hidden_BTC[list(rows), list(columns)])
+        """Logits of what follows token `columns[r]` of prompt `rows[r]`, `[R, V]`."""
+        places = [self.columns[row][0] + column for row, column in zip(rows, columns, strict=True)]
+        return self._decoder.head(self.hidden_BTC[list(rows), places])
 
     @torch.inference_mode()
     def branch_logits(self, branches: Sequence[Branches]) -> Tensor:
-        num_columns = len(self._cache)
+        """Logits of what follows each token of each prompt's branches, `[sum of their lengths, V]`."""
+        num_columns = len(self.cache)
         num_nodes = max(len(tree) for tree in branches)
         if num_nodes == 0:
-            return self._hidden_BTC.new_empty(0, self._decoder.vocabulary_len)
+            return self.hidden_BTC.new_empty(0, self._decoder.vocabulary_len)
         shape = (len(branches), num_nodes)
         tokens_BN, depths_BN = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         is_real_BN = np.zeros(shape, dtype=bool)
@@ -132,28 +145,29 @@ class _DecoderReading:
             torch.from_numpy(tokens_BN).to(device),
             positions_BT=self._lengths_B[:, None] + torch.from_numpy(depths_BN).to(device),
             mask_BTS=torch.cat((prompt_BNS, torch.from_numpy(sees_BNN).to(device)), dim=2),
-            cache=self._cache,
+            cache=self.cache,
         )
-        self._cache.cut(num_columns)
+        self.cache.cut(num_columns)
         return self._decoder.head(hidden_BNC[torch.from_numpy(is_real_BN).to(device)])
 
     @torch.inference_mode()
-    def select(self, rows: Sequence[int]) -> Reading:
+    def select(self, rows: Sequence[int]) -> DecoderReading:
+        """A copy with these prompts alone, in this order."""
         index_B = torch.tensor(list(rows), dtype=torch.int64, device=self._lengths_B.device)
-        return _DecoderReading(
-            self._decoder,
-            self._cache.select(index_B),
-            self._seen_BS[index_B],
-            self._lengths_B[index_B],
-            self._hidden_BTC[index_B],
+        chosen = DecoderReading(
+            self._decoder, self.cache.select(index_B), self.hidden_BTC[index_B], [self.columns[row] for row in rows]
         )
+        # What `extend` appended belongs to them too.
+        chosen._seen_BS, chosen._lengths_B = self._seen_BS[index_B], self._lengths_B[index_B]
+        return chosen
 
     @torch.inference_mode()
     def extend(self, tokens: Sequence[int]) -> Tensor:
+        """Append one token to each prompt; logits of what follows, `[B, V]`."""
         tokens_B1 = torch.tensor([[token] for token in tokens], dtype=torch.int64, device=self._lengths_B.device)
         self._seen_BS = torch.cat((self._seen_BS, torch.ones_like(tokens_B1, dtype=torch.bool)), dim=1)
         hidden_B1C = self._decoder.hidden(
-            tokens_B1, positions_BT=self._lengths_B[:, None], mask_BTS=self._seen_BS[:, None], cache=self._cache
+            tokens_B1, positions_BT=self._lengths_B[:, None], mask_BTS=self._seen_BS[:, None], cache=self.cache
         )
         self._lengths_B = self._lengths_B + 1
         return self._decoder.head(hidden_B1C[:, 0])

@@ -34,7 +34,8 @@ def test_a_decision_tells_what_inference_says(notation: Notation, decoder: Decod
     choices = first_choices(decoder, notation, boards)
     for board, decision, found, choice in zip(boards, decisions, probabilities, choices, strict=True):
         assert decision.move == found.best
-        assert decision.legal_mass == found.legal_mass
+        # What the player remembers of one game serves another, so sums are added up in another order.
+        assert decision.legal_mass == pytest.approx(found.legal_mass, rel=1e-5)
         assert (decision.first_choice, decision.first_choice_move) == (choice.text, choice.move)
         assert {move for move, _ in decision.candidates} == set(board.legal_moves)
         shares = [p for _, p in decision.candidates]

@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
+from data_prep.download_cli import download
 from data_prep.selfplay_cli import selfplay
 
 app = typer.Typer(
-    help="From PGN dumps to games and tokens: prepare, stats, verify, show, selfplay.",
+    help="From PGN dumps to games and tokens: download, prepare, stats, verify, show, selfplay.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -41,20 +42,14 @@ def prepare(
     from chesslm.config import load_config
     from data_prep.config import PrepareConfig
     from data_prep.prepare import prepare as run
-    from data_prep.tables import reasons_table, show_tables, splits_table, tokens_table
+    from data_prep.tables import prepared_tables, show_tables
 
     settings = load_config(PrepareConfig, config, set_ or ())
     done = run(inputs, out, notation or _DEFAULT_NOTATIONS, settings)
     if done.games_s is None and not done.tokens_s:
         typer.echo(f"{out}: already done, nothing to do")
         return
-    show_tables(
-        [
-            reasons_table(done.games, done.games_s),
-            splits_table(done.games),
-            tokens_table(done.tokens, done.tokens_s),
-        ]
-    )
+    show_tables(prepared_tables(done))
 
 
 @app.command()
@@ -116,4 +111,5 @@ def show(
     show_tables([game_table(notation_for(name, game, vocabulary), shown) for name in notation or ["pgn"]])
 
 
+app.command()(download)
 app.command()(selfplay)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -16,6 +16,9 @@ from rich.text import Text
 
 from chesslm.game import RESULTS, SPLITS
 from data_prep.stats import UNKNOWN, GameStats, bucket_label
+
+if TYPE_CHECKING:
+    from data_prep.prepare import Prepared
 
 _TOP = 10  # rows of a table of the most frequent
 
@@ -77,6 +80,15 @@ def tokens_table(manifests: dict[str, dict[str, Any]], elapsed_s: dict[str, floa
     if elapsed_s:
         table.add_row("seconds", *(f"{elapsed_s[name]:,.1f}" if name in elapsed_s else "-" for name in manifests))
     return table
+
+
+def prepared_tables(done: Prepared) -> list[Table]:
+    """What `prepare` did, with its speed."""
+    return [
+        reasons_table(done.games, done.games_s),
+        splits_table(done.games),
+        tokens_table(done.tokens, done.tokens_s),
+    ]
 
 
 def stats_tables(stats: GameStats) -> list[Table]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -25,6 +27,8 @@ from chesslm.game import SPLITS, Game
 
 GAMES_FORMAT = "chesslm-games/1"
 GAMES_A_PART = 100_000
+_GAME_COLUMNS = ("id", "san", "result", "split", "moves_hash")
+_GAMES_A_BATCH, _HASHES_A_BATCH = 2_000, 100_000
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -40,6 +44,21 @@ SCHEMA = pa.schema(
         pa.field("source_index", pa.int64(), nullable=False),
     ]
 )
+
+CLOCKS = pa.field("clock_s", pa.list_(pa.float32()), nullable=False)
+EVALS = pa.field("eval_cp", pa.list_(pa.int32()), nullable=False)
+# eval_cp of a mate in n moves is MATE_CP - n for White, n - MATE_CP for Black; other evaluations are cut to MAX_CP.
+MATE_CP, MAX_CP = 100_000, 90_000
+
+
+def games_schema(*, clocks: bool = False, evals: bool = False) -> pa.Schema:
+    """The schema of a games folder; `SCHEMA` and what was asked for.
+
+    Args:
+        clocks: with clock_s, a number a ply: seconds that its player has left after it; null where the game says nothing.
+        evals: with eval_cp, a number a ply: centipawns after it for White, mates as `MATE_CP` says; null likewise.
+    """
+    return pa.schema([*SCHEMA, *[CLOCKS] * clocks, *[EVALS] * evals])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +116,7 @@ def _require(path: Path, found: Any, kinds: dict[str, type], *, inside: str = ""
             raise FormatError(f"{path}: incomplete: no {inside}{key}, or not of type {kind.__name__}")
 
 
-def read_games(folder: Path, split: str | None = None, *, batch_len: int = 2_000) -> Iterator[GameRow]:
+def read_games(folder: Path, split: str | None = None, *, batch_len: int = _GAMES_A_BATCH) -> Iterator[GameRow]:
     """The games of a split (all if None) in input order, in constant memory.
 
     Raises:
@@ -105,27 +124,47 @@ def read_games(folder: Path, split: str | None = None, *, batch_len: int = 2_000
     """
     if split is not None and split not in SPLITS:
         raise ValueError(f"unknown split {split!r}")
+    for batch in _batches(folder, _GAME_COLUMNS, batch_len):
+        # Chosen before they become Python objects: val and test are small parts of large folders.
+        yield from _rows(batch if split is None else batch.filter(pc.equal(batch.column("split"), split)))
+
+
+def smallest_hash_games(folder: Path, split: str, count: int) -> list[Game]:
+    """The `count` games of a split with the smallest moves hash, smallest first; fewer if there are fewer.
+
+    Raises:
+        InputError: a part is missing, cut short or not Parquet; names it.
+    """
+    smallest = np.empty(0, np.uint64)
+    for batch in _batches(folder, ["split", "moves_hash"], _HASHES_A_BATCH):
+        hashes = batch.column("moves_hash").to_numpy()[_is_equal(batch.column("split"), split)]
+        smallest = np.sort(np.concatenate((smallest, hashes)))[:count]
+    if not len(smallest):
+        return []
+    limit = pa.scalar(smallest[-1], pa.uint64())
+    rows: list[GameRow] = []
+    for batch in _batches(folder, _GAME_COLUMNS, _GAMES_A_BATCH):
+        is_small = pc.less_equal(batch.column("moves_hash"), limit)
+        rows += _rows(batch.filter(pc.and_(is_small, pc.equal(batch.column("split"), split))))
+    rows.sort(key=lambda row: row.moves_hash)
+    return [row.game for row in rows[:count]]
+
+
+def _batches(folder: Path, columns: Sequence[str], batch_len: int) -> Iterator[pa.RecordBatch]:
     for part in read_manifest(folder)["parts"]:
         path = folder / part["file"]
         try:
             with pq.ParquetFile(path) as file:
-                columns = ["id", "san", "result", "split", "moves_hash"]
-                for batch in file.iter_batches(batch_size=batch_len, columns=columns):
-                    # Chosen before they become Python objects: val and test are small parts of large folders.
-                    rows = batch if split is None else batch.filter(pc.equal(batch.column("split"), split))
-                    for row in rows.to_pylist():
-                        game = Game(row["id"], tuple(row["san"]), row["result"])
-                        yield GameRow(game, row["moves_hash"])
+                yield from file.iter_batches(batch_size=batch_len, columns=list(columns))
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{path}: not a readable Parquet part of games: {error}") from error
 
 
-def smallest_hash_games(folder: Path, split: str, count: int) -> list[Game]:
-    """The `count` games of a split with the smallest moves hash, smallest first; fewer if there are fewer."""
-    hashes: list[int] = sorted(row.moves_hash for row in read_games(folder, split))[:count]
-    if not hashes:
-        return []
-    limit = hashes[-1]
-    rows = [row for row in read_games(folder, split) if row.moves_hash <= limit]
-    rows.sort(key=lambda row: row.moves_hash)
-    return [row.game for row in rows[:count]]
+def _rows(batch: pa.RecordBatch) -> Iterator[GameRow]:
+    for row in batch.to_pylist():
+        yield GameRow(Game(row["id"], tuple(row["san"]), row["result"]), row["moves_hash"])
+
+
+def _is_equal(column: pa.Array, value: str) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = pc.equal(column, value).to_numpy(zero_copy_only=False)
+    return found

@@ -1,4 +1,4 @@
-"""The configuration of `chesslm data prepare`: workers, filters, shares of the splits.
+"""The configuration of `chesslm data prepare`: workers, filters, columns, shares of the splits.
 
 Knows: every key, its unit, its default, and which values decide the result.
 Doesn't know: how a filter decides (`filters`).
@@ -51,6 +51,19 @@ class FiltersSection(Section):
     )
     rated: Literal["both", "rated", "casual"] = Field("both", description="by the first word of the Event header")
 
+    keep_chess960_month: bool = Field(
+        False, description="keep Lichess games of November 2023, into which unmarked Chess960 games were mixed"
+    )
+    keep_wrong_results: bool = Field(False, description="keep Lichess games of 12 March 2021: some results are wrong")
+    keep_moves_after_end: bool = Field(
+        False, description="keep Lichess games of 9 February 2021: some go on after their end"
+    )
+    keep_wrong_evals: bool = Field(
+        False,
+        description="keep Lichess games of December 2016, July and August 2020, whose evaluations may be wrong; "
+        "they are dropped only where evaluations are kept",
+    )
+
     @field_validator("time_classes", mode="before")
     @classmethod
     def _tuple(cls, value: Any) -> Any:
@@ -63,6 +76,13 @@ class FiltersSection(Section):
         if self.min_rating is not None and self.max_rating is not None and self.min_rating > self.max_rating:
             raise ValueError(f"min_rating {self.min_rating} is more than max_rating {self.max_rating}")
         return self
+
+
+class ColumnsSection(Section):
+    """What is kept of the comments, a value a ply; it costs nothing unless asked for."""
+
+    clocks: bool = Field(False, description="column clock_s: seconds left after each ply, from [%clk]")
+    evals: bool = Field(False, description="column eval_cp: centipawns after each ply for White, from [%eval]")
 
 
 class SplitSection(Section):
@@ -83,6 +103,7 @@ class PrepareConfig(Section):
 
     data: DataSection = DataSection()
     filters: FiltersSection = FiltersSection()
+    columns: ColumnsSection = ColumnsSection()
     split: SplitSection = SplitSection()
 
     def deciding_values(self) -> dict[str, Any]:

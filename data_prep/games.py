@@ -26,13 +26,13 @@ MAX_GAME_LEN = 1 << 20  # bytes; a longer "game" is damage: its tail is skipped,
 MAX_HEADER_VALUE_LEN = 1_000  # characters of a header value that are kept
 MAX_COMMENT_ACROSS_LEN = 1 << 16  # bytes: how long a comment with tag pairs in it may be
 
-_BORDER = rb"(?:\xef\xbb\xbf)?+[ \t]*+\[[ \t]*+[A-Za-z0-9_]++[ \t]++\""
+BORDER = rb"(?:\xef\xbb\xbf)?+[ \t]*+\[[ \t]*+[A-Za-z0-9_]++[ \t]++\""
 # After a line end: the line before ended with a result, this one is blank, and no tag pair, comment or escape follows.
 _UNTAGGED = (
     rb"(?:(?<=1-0[\r\n])|(?<=0-1[\r\n])|(?<=1/2[\r\n])|(?<=\*[\r\n]))"
     rb"\n?[ \t]*+(?:\r\n|[\r\n])[ \t\r\n\0]*+[^\s\0\[%{;]"
 )
-_LINE_END_INSIDE = rb"[\r\n](?!" + _BORDER + rb")"
+_LINE_END_INSIDE = rb"[\r\n](?!" + BORDER + rb")"
 _HEADERS = re.compile(
     rb"(?:[ \t\r\n\0]|\xef\xbb\xbf)*+"  # what stands before the first line
     rb"(?:[ \t]*+(?:\[[^\r\n]*+|%[^\r\n]*+)(?:\r\n|[\r\n]|\Z))*+"
@@ -48,8 +48,8 @@ _MOVETEXT = re.compile(
     rb"|\{[^{}]{0,%d}+\}" % MAX_COMMENT_ACROSS_LEN + rb"|(?P<open>\{(?:[^}\r\n]++|" + _LINE_END_INSIDE + rb")*+)"
     rb")*+"
 )
-_BLANK_THEN_TAG = re.compile(rb"([ \t\0]*+[\r\n][ \t\r\n\0]*+)" + _BORDER)
-_LINE_THEN_TAG = re.compile(rb"[\r\n](?=" + _BORDER + rb")")
+_BLANK_THEN_TAG = re.compile(rb"([ \t\0]*+[\r\n][ \t\r\n\0]*+)" + BORDER)
+_LINE_THEN_TAG = re.compile(rb"[\r\n](?=" + BORDER + rb")")
 _TAG_PAIR = re.compile(
     rb"\[[ \t]*+([A-Za-z0-9_]++)[ \t]++\"((?:[^\"\\\r\n]++|\\[^\r\n]|\"(?![ \t]*+\]))*+)\"[ \t]*+\]",
 )
@@ -95,7 +95,11 @@ class RawGame:
 
 def split_games(blocks: Iterable[bytes]) -> Iterator[RawBytes]:
     """The games of one text, in order; empty text gives none. Memory: a block, and `MAX_GAME_LEN`."""
-    return _Splitter(iter(blocks)).games()
+    splitter = Splitter(iter(blocks))
+    number = offset = 0
+    while (raw := splitter.next_game(number, offset)) is not None:
+        yield raw
+        number, offset = number + 1, offset + raw.num_bytes
 
 
 def parse_raw(raw: RawBytes) -> RawGame:
@@ -124,37 +128,44 @@ def _decoded(value: bytes) -> str:
     return text[:MAX_HEADER_VALUE_LEN]
 
 
-class _Splitter:
-    """A window over the text that begins at the current game and grows until the game's end is certain."""
+class Splitter:
+    """A window over the text that begins at the current game and grows until the game's end is certain.
 
-    def __init__(self, blocks: Iterator[bytes]) -> None:
+    Args:
+        blocks: the text, cut anywhere.
+        buffer: what stands before the blocks.
+        start: of the first game, in the buffer.
+    """
+
+    def __init__(self, blocks: Iterator[bytes], buffer: bytes = b"", start: int = 0) -> None:
         self._blocks = blocks
-        self._buffer = b""
-        self._start = 0  # of the current game, in the buffer
-        self._buffer_offset = 0  # of the buffer, in the text
+        self._buffer = buffer
+        self._start = start  # of the current game, in the buffer
         self._is_whole = False  # the buffer holds the text's end
 
-    def games(self) -> Iterator[RawBytes]:
-        index = 0
-        while True:
+    @property
+    def rest(self) -> bytes:
+        """What was taken from the blocks and doesn't belong to a game yet."""
+        return self._buffer[self._start :]
+
+    def next_game(self, number: int, offset: int) -> RawBytes | None:
+        """The next game, None at the text's end; `number` and `offset` are what the game is given."""
+        headers_end, end = self._end_of_game()
+        while end is None:
+            if len(self._buffer) - self._start > MAX_GAME_LEN:
+                break
+            self._grow()
             headers_end, end = self._end_of_game()
-            while end is None:
-                if len(self._buffer) - self._start > MAX_GAME_LEN:
-                    break
-                self._grow()
-                headers_end, end = self._end_of_game()
-            offset = self._buffer_offset + self._start
-            if end is None:
-                content = self._buffer[self._start : self._start + MAX_GAME_LEN]
-                headers_len = min(headers_end - self._start, MAX_GAME_LEN)
-                yield RawBytes(index, offset, self._skip_to_border(), headers_len, content)
-            elif end == self._start:
-                return
-            else:
-                content = self._buffer[self._start : min(end, self._start + MAX_GAME_LEN)]
-                yield RawBytes(index, offset, end - self._start, headers_end - self._start, content)
-                self._start = end
-            index += 1
+        start = self._start
+        if end is None:
+            content = self._buffer[start : start + MAX_GAME_LEN]
+            headers_len = min(headers_end - start, MAX_GAME_LEN)
+            return RawBytes(number, offset, self._skip_to_border(), headers_len, content)
+        if end == start:
+            return None
+        self._start = end
+        content = self._buffer[start : min(end, start + MAX_GAME_LEN)]
+        return RawBytes(number, offset, end - start, min(headers_end - start, MAX_GAME_LEN), content)
 
     def _end_of_game(self) -> tuple[int, int | None]:
         """Where the current game's headers and the game itself end, in the buffer; None: more text is needed."""
@@ -190,14 +201,12 @@ class _Splitter:
         if block is None:
             self._is_whole = True
             return
-        self._buffer_offset += self._start
         self._buffer = self._buffer[self._start :] + block
         self._start = 0
 
     def _skip_to_border(self) -> int:
         """Leave a game that has no end within reach; returns how many bytes were skipped."""
         skipped = 0
-        self._buffer_offset += self._start
         self._buffer, self._start = self._buffer[self._start :], 0
         search_from = MAX_GAME_LEN
         while True:
@@ -211,7 +220,6 @@ class _Splitter:
             # A tag pair may lie across two blocks; no name is longer than what is kept.
             dropped = max(len(self._buffer) - 300, 0)
             skipped += dropped
-            self._buffer_offset += dropped
             self._buffer = self._buffer[dropped:]
             search_from = 0
             self._grow()

@@ -5,18 +5,18 @@ done: games are made in a hidden sibling of the output folder, tokens in a hidde
 Doesn't know: how a game is judged (`rows`) or encoded (`tokenise`).
 
 A process that fails or is killed leaves nothing under the final name that isn't whole. What a killed one left under a
-hidden name is removed by the next.
+hidden name is where the next goes on, if it has the same inputs and settings and is the same version: the journal there
+says how far the folder is whole.
 """
 
 from __future__ import annotations
 
-import re
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,16 @@ from chesslm.game_files import GAMES_A_PART, read_manifest
 from chesslm.notation.registry import NOTATION_MODULES
 from data_prep.config import PrepareConfig
 from data_prep.decompress import STANDARD_INPUT, TextInput
-from data_prep.games import RawBytes, split_games
 from data_prep.games_writer import GamesWriter
+from data_prep.journal import JOURNAL, JOURNAL_FORMAT, Journal, has_entries
 from data_prep.manifest import check_same, provenance, record_of
 from data_prep.progress import ProgressLine
-from data_prep.rows import RawBatch, make_rows
+from data_prep.rows import make_rows
+from data_prep.source_reader import SourceReader
 from data_prep.tokenise import read_tokens_manifest, tokenise
 from data_prep.workers import ordered_map
 
-GAMES_A_BATCH = 500
-_MOVE_OR_RESULT = re.compile(rb"[a-h][1-8]|O-O|0-0|1-0|0-1|1/2-1/2|\*")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,45 +126,48 @@ def _total_size(sources: Sequence[TextInput]) -> int | None:
 def _make_games(sources: Sequence[TextInput], out: Path, config: PrepareConfig, progress: ProgressLine) -> None:
     with one_writer(_hidden(out)), _becoming(out) as hidden:
         folder = hidden / "games"
-        folder.mkdir()
-        writer = GamesWriter(folder, keep_duplicates=config.filters.keep_duplicates, games_a_part=GAMES_A_PART)
-        batches = _batches(sources)
-        work = partial(make_rows, config=config)
-        for rows in ordered_map(work, batches, num_workers=config.data.num_workers):
-            writer.add(rows)
-            progress.show(sum(source.num_bytes for source in sources), writer.num_read)
-        if not writer.num_kept:
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in writer.dropped.items())
-            names = ", ".join(source.path for source in sources)
-            raise InputError(f"{names}: no game was kept of {writer.num_read:,} read ({reasons})")
-        manifest = writer.finish()
-        manifest["inputs"] = [record_of(source).to_json() for source in sources]
+        folder.mkdir(exist_ok=True)
+        journal = Journal(hidden, _journal_header(sources, config))
+        keep_duplicates = config.filters.keep_duplicates
+        with GamesWriter(folder, journal, keep_duplicates=keep_duplicates, games_a_part=GAMES_A_PART) as writer:
+            reader = SourceReader(sources, writer.mark)
+            work = partial(make_rows, config=config)
+            for rows in ordered_map(work, reader.blocks(), num_workers=config.data.num_workers):
+                writer.add(*reader.placed(rows))
+                progress.show(sum(source.num_bytes for source in sources), writer.tally.read)
+            reader.check_last()
+            tally = writer.tally
+            if not tally.kept:
+                reasons = ", ".join(f"{reason} {count:,}" for reason, count in writer.dropped.items())
+                names = ", ".join(source.path for source in sources)
+                raise InputError(f"{names}: no game was kept of {tally.read:,} read ({reasons})")
+            manifest = writer.finish()
+        records = reader.records()
+        manifest["inputs"] = [record.to_json() for record in records]
+        manifest["warnings"] = [record.warning for record in records if record.warning is not None]
+        for warning in manifest["warnings"]:
+            log.warning("%s", warning)
         manifest["config"] = config.deciding_values()
         manifest["config_digest"] = config.digest()
         write_json(folder / "manifest.json", manifest | provenance())
 
 
-def _batches(sources: Sequence[TextInput]) -> Iterator[RawBatch]:
-    for source in sources:
-        games = split_games(source.blocks())
-        has_game = False
-        while raws := list(islice(games, GAMES_A_BATCH)):
-            has_game = has_game or any(map(_is_game, raws))
-            if has_game:
-                yield RawBatch(raws, source.name)
-            elif len(raws) == GAMES_A_BATCH:
-                raise InputError(f"{source.path}: no game among its first {GAMES_A_BATCH} sections; is it a PGN?")
-        if not has_game:
-            raise InputError(f"{source.path}: no game in it")
-
-
-def _is_game(raw: RawBytes) -> bool:
-    return _MOVE_OR_RESULT.search(raw.content, raw.headers_len) is not None
+def _journal_header(sources: Sequence[TextInput], config: PrepareConfig) -> dict[str, Any]:
+    inputs = [{"name": source.name, "size": source.size} for source in sources]
+    return {
+        "format": JOURNAL_FORMAT,
+        "games_a_part": GAMES_A_PART,
+        "config": config.deciding_values(),
+        "inputs": inputs,
+    } | provenance()
 
 
 @contextmanager
 def _becoming(folder: Path) -> Iterator[Path]:
-    """A hidden sibling of `folder`, empty, that gets its name when the block ends, and vanishes if the block fails.
+    """A hidden sibling of `folder` that gets its name when the block ends.
+
+    If the block is interrupted or finds no room, and its journal has something to go on from, it stays for the next;
+    if it fails otherwise, it vanishes.
 
     Raises:
         OutputError: it can't be made or renamed.
@@ -172,11 +175,12 @@ def _becoming(folder: Path) -> Iterator[Path]:
     hidden = _hidden(folder)
     try:
         hidden.mkdir(parents=True, exist_ok=True)
-        _empty(hidden)
         yield hidden
+        (hidden / JOURNAL).unlink(missing_ok=True)
         hidden.rename(folder)
     except BaseException as error:
-        shutil.rmtree(hidden, ignore_errors=True)
+        if not (isinstance(error, KeyboardInterrupt | OutputError | OSError) and has_entries(hidden)):
+            shutil.rmtree(hidden, ignore_errors=True)
         if isinstance(error, OSError):
             raise OutputError(f"can't write {folder}: {error.strerror or error}") from error
         raise
@@ -184,13 +188,3 @@ def _becoming(folder: Path) -> Iterator[Path]:
 
 def _hidden(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.partial")
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.name == "lock":  # held by this process
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

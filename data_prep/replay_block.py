@@ -44,6 +44,7 @@ class ReplayedBlock:
         num_corrected: i32[n], plies whose written SAN isn't the canonical one.
         ply_offsets: i32[n + 1], the first ply of each game.
         moves: u16[p], from | to << 6 | promotion << 12; squares and promotion as python-chess counts them, 0 for none.
+        word_ends: i64[p], the offset in `text` behind the word that each ply was read from.
         san: u8[s], the plies' canonical SAN, without separators.
         san_offsets: i32[p + 1], the first byte of each ply in `san`.
         uci: u8[u], each game's UCI moves, joined by single spaces, nothing between games.
@@ -59,6 +60,7 @@ class ReplayedBlock:
     num_corrected: npt.NDArray[np.int32]
     ply_offsets: npt.NDArray[np.int32]
     moves: npt.NDArray[np.uint16]
+    word_ends: npt.NDArray[np.int64]
     san: npt.NDArray[np.uint8]
     san_offsets: npt.NDArray[np.int32]
     uci: npt.NDArray[np.uint8]
@@ -151,6 +153,7 @@ def replay_spans(
         num_corrected=np.empty(num_games, np.int32),
         ply_offsets=np.empty(num_games + 1, np.int32),
         moves=np.empty(max_plies, np.uint16),
+        word_ends=np.empty(max_plies, np.int64),
         san=np.empty(SAN_LEN * max_plies, np.uint8),
         san_offsets=np.empty(max_plies + 1, np.int32),
         uci=np.empty(UCI_LEN * max_plies, np.uint8),
@@ -164,6 +167,7 @@ def replay_spans(
     num_plies, san_len, uci_len = totals.tolist()
     written = columns._replace(
         moves=columns.moves[:num_plies],
+        word_ends=columns.word_ends[:num_plies],
         san=columns.san[:san_len],
         san_offsets=columns.san_offsets[: num_plies + 1],
         uci=columns.uci[:uci_len],

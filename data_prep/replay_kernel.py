@@ -6,15 +6,13 @@ Doesn't know: how moves are spelled (`replay_words`), the rules (`replay_board`)
 
 from __future__ import annotations
 
-import zlib
-from importlib import resources
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from numba.extending import register_jitable
 
+from data_prep.compiled import compile_kernel, sources_stamp
 from data_prep.replay_board import (
     A1,
     IN_CHECK,
@@ -69,6 +67,7 @@ class Columns(NamedTuple):
         num_corrected: i32[n], plies whose written SAN isn't the canonical one.
         ply_offsets: i32[n + 1], the first ply of each game; a game that was stopped has none.
         moves: u16[p], from | to << 6 | promotion << 12; squares and promotion as python-chess counts them, 0 for none.
+        word_ends: i64[p], the offset in the text behind each ply's word.
         san: u8[s], the plies' canonical SAN, without separators.
         san_offsets: i32[p + 1], the first byte of each ply in `san`.
         uci: u8[u], each game's UCI moves, joined by single spaces.
@@ -81,6 +80,7 @@ class Columns(NamedTuple):
     num_corrected: Ints
     ply_offsets: Ints
     moves: npt.NDArray[np.uint16]
+    word_ends: Longs
     san: Bytes
     san_offsets: Ints
     uci: Bytes
@@ -172,6 +172,7 @@ def play(
         uci_len += 1
     origin, target = origin - A1, target - A1
     columns.moves[num_plies] = (origin >> 1 & 56 | origin & 7) | (target >> 1 & 56 | target & 7) << 6 | promotion << 12
+    columns.word_ends[num_plies] = end
     columns.san_offsets[num_plies + 1] = san_end
     totals[0], totals[1], totals[2] = num_plies + 1, san_end, uci_len
     is_canonical = san_end - san_start == end - start
@@ -278,7 +279,7 @@ def _entry(stamp: int) -> tuple[Replay, Replay]:
     def replay_games(
         text: Bytes, starts: Longs, ends: Longs, columns: Columns, board: Bytes, game: Longs, totals: Longs
     ) -> None:
-        _stamp = stamp  # numba's cache on disk is keyed by what a closure holds: see `_sources_stamp`
+        _stamp = stamp  # numba's cache on disk is keyed by what a closure holds: see `sources_stamp`
         columns.ply_offsets[0] = columns.san_offsets[0] = columns.uci_offsets[0] = 0
         for row in range(len(starts)):
             num_plies, san_len, uci_len = totals[0], totals[1], totals[2]
@@ -287,16 +288,7 @@ def _entry(stamp: int) -> tuple[Replay, Replay]:
             columns.ply_offsets[row + 1], columns.uci_offsets[row + 1] = totals[0], totals[2]
 
     # Nothing is allocated in there, so numba needn't count references to the arrays, at a third of the run time (_nrt).
-    options: dict[str, Any] = {"nogil": True, "_nrt": False}
-    try:
-        return numba.njit(**options, cache=True)(replay_games), replay_games
-    except RuntimeError:  # "cannot cache function": neither the package's folder nor the user's cache can be written
-        return numba.njit(**options)(replay_games), replay_games
+    return compile_kernel(replay_games, _nrt=False), replay_games
 
 
-def _sources_stamp() -> int:
-    """A checksum of the kernel's sources: numba itself renews its cache only when the entry point's file changes."""
-    return zlib.crc32(b"".join(resources.files("data_prep").joinpath(source).read_bytes() for source in SOURCES))
-
-
-replay_games, replay_games_interpreted = _entry(_sources_stamp())
+replay_games, replay_games_interpreted = _entry(sources_stamp(*SOURCES))

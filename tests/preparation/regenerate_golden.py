@@ -9,12 +9,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-
-from chesslm.game_files import SCHEMA
+from data_prep.blocks import GameBlock
 from data_prep.config import PrepareConfig
 from data_prep.games import RawBytes, parse_raw, split_games
-from data_prep.rows import RawBatch, make_rows
+from data_prep.rows import SourceBlock, make_rows
 
 FOLDER = Path(__file__).parent
 RUY = b"1. e4 e5 2. Nf3 Nc6 3. Bb5 a6"
@@ -101,14 +99,17 @@ def outcomes(text: bytes) -> Iterator[dict[str, object]]:
 
 
 def outcome(raw: RawBytes) -> dict[str, object]:
-    done = make_rows(RawBatch([raw], "golden.pgn"), PrepareConfig())
+    block = GameBlock(raw.content, raw.offset, raw.num_bytes, (raw,))
+    done = make_rows(SourceBlock(block, "golden.pgn"), PrepareConfig())
     headers = parse_raw(raw).headers
     entry: dict[str, object] = {"white": headers.get("White"), "bytes": raw.num_bytes}
     if done.dropped:
         return entry | {"dropped": next(iter(done.dropped))}
-    row = pa.Table.from_batches([done.rows]).select(SCHEMA.names).to_pylist()[0]
+    (row,) = done.rows.to_pylist()
     row["san"] = " ".join(row["san"])
-    return entry | {"corrected": done.num_corrected[0], "filled": done.has_filled_result[0], "row": row}
+    row["source_index"] += raw.number
+    corrected, filled = done.num_corrected.tolist()[0], done.has_filled_result.tolist()[0]
+    return entry | {"corrected": corrected, "filled": filled, "row": row}
 
 
 if __name__ == "__main__":

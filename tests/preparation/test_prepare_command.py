@@ -20,7 +20,7 @@ import zstandard
 
 from chesslm.files import one_writer
 from chesslm.game_files import read_games
-from data_prep import games_writer, prepare
+from data_prep import blocks, games_writer, prepare
 
 Run = Callable[..., Any]
 COMMAND = (sys.executable, "-m", "chesslm.cli", "data", "prepare")
@@ -38,7 +38,7 @@ def left_in(folder: Path) -> set[str]:
 def test_any_number_of_workers_and_any_packing_give_the_same_bytes(
     run: Run, tmp_path: Path, pgn: Path, games_text: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "GAMES_A_BATCH", 7)
+    monkeypatch.setattr(blocks, "BLOCK_LEN", 3_000)
     monkeypatch.setattr(prepare, "GAMES_A_PART", 25)
     monkeypatch.setattr(games_writer, "ROWS_A_GROUP", 10)
     for workers in (1, 2):

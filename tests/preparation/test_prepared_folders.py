@@ -22,12 +22,14 @@ from chesslm.game_files import SCHEMA, games_digest, read_games
 from chesslm.notation.registry import load_notation
 from chesslm.token_files import read_token_file, token_files, write_token_file
 from data_prep import progress as progress_module
+from data_prep.blocks import cut_blocks
 from data_prep.config import FiltersSection, PrepareConfig
 from data_prep.games import split_games
 from data_prep.games_writer import GamesWriter
+from data_prep.journal import Journal
 from data_prep.manifest import provenance
 from data_prep.progress import ProgressLine
-from data_prep.rows import RawBatch, make_rows
+from data_prep.rows import SourceBlock, make_rows
 from data_prep.show import find_game, parts_of
 from data_prep.workers import ordered_map
 
@@ -313,28 +315,29 @@ MUTATIONS = (b"", b"{", b"}", b"(", b")", b"\n\n", b"[", b'"', b"1-0", b"*", b"\
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.randoms(use_true_random=False), st.integers(1, 9))
-def test_kept_and_dropped_are_all_that_was_read_whatever_the_damage(generator: random.Random, batch_len: int) -> None:
+@given(st.randoms(use_true_random=False), st.integers(1, 900))
+def test_kept_and_dropped_are_all_that_was_read_whatever_the_damage(generator: random.Random, block_len: int) -> None:
     text = bytearray(GOLDEN.read_bytes())
     for _ in range(generator.randrange(40)):
         place = generator.randrange(len(text))
         text[place : place + generator.randrange(3)] = generator.choice(MUTATIONS)
-    raws = list(split_games([bytes(text)]))
+    num_games = sum(1 for _ in split_games([bytes(text)]))
     config = PrepareConfig(filters=FiltersSection(keep_unfinished=True, min_plies=1))
+    blocks = [make_rows(SourceBlock(block, "x"), config) for block in cut_blocks([bytes(text)], block_len=block_len)]
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        writer = GamesWriter(folder, keep_duplicates=False, games_a_part=8)
-        batches = [make_rows(RawBatch(raws[at : at + batch_len], "x"), config) for at in range(0, len(raws), batch_len)]
-        for batch in batches:
-            writer.add(batch)
-        manifest = writer.finish()
-        assert manifest["read"] == len(raws) == manifest["kept"] + sum(manifest["dropped"].values())
+        folder = Path(name) / "games"
+        folder.mkdir()
+        with GamesWriter(folder, Journal(Path(name), {}), keep_duplicates=False, games_a_part=8) as writer:
+            for block in blocks:
+                writer.add(block, {})
+            manifest = writer.finish()
+        assert manifest["read"] == num_games == manifest["kept"] + sum(manifest["dropped"].values())
         write_json(folder / "manifest.json", manifest)
         seen, expected = set(), []
-        for batch in batches:
-            for row in batch.rows.to_pylist():
-                if row["digest"] not in seen:
-                    seen.add(row["digest"])
+        for block in blocks:
+            for row in block.rows.to_pylist():
+                if row["moves_hash"] not in seen:
+                    seen.add(row["moves_hash"])
                     expected.append((tuple(row["san"]), row["result"], row["moves_hash"]))
         found = [(row.game.san, row.game.result, row.moves_hash) for row in read_games(folder)]
         assert found == expected

@@ -3,24 +3,30 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chesslm.config import load_config
 from chesslm.errors import ConfigError
+from data_prep.blocks import GameBlock
 from data_prep.config import FiltersSection, PrepareConfig
-from data_prep.filters import REASONS, elo_of, header_reason, move_reason, settle_result, time_class
-from data_prep.games import MAX_GAME_LEN, RawGame, split_games
-from data_prep.replay import Replayed, replay_movetext
-from data_prep.rows import RawBatch, make_rows
+from data_prep.filters import REASONS, elo_of, header_reasons, move_reasons, settle_result, time_class
+from data_prep.games import MAX_GAME_LEN
+from data_prep.headers import read_block
+from data_prep.rows import BlockRows, SourceBlock, make_rows
 
 LICHESS = {"Event": "Rated Blitz game", "WhiteElo": "1500", "BlackElo": "1700", "TimeControl": "180+2"}
+
+
+def rows_of(text: bytes, config: PrepareConfig) -> BlockRows:
+    return make_rows(SourceBlock(GameBlock(text, 0, len(text)), "x.pgn"), config)
 
 
 def reason(headers: dict[str, str], movetext: bytes = b"1. e4 e5 1-0", **filters: Any) -> str | None:
     """What `make_rows` says of one game, None if it is kept."""
     tags = "".join(f'[{name} "{value}"]\n' for name, value in headers.items()).encode()
     config = PrepareConfig(filters=FiltersSection(**filters))
-    done = make_rows(RawBatch(list(split_games([tags + b"\n" + movetext])), "x.pgn"), config)
+    done = rows_of(tags + b"\n" + movetext, config)
     assert done.num_read == 1 == len(done.rows) + done.dropped.total()
     return next(iter(done.dropped), None)
 
@@ -75,12 +81,10 @@ def test_headers_are_judged_before_any_move_is_read() -> None:
     assert reason({"WhiteTitle": "BOT"}, b"this is no movetext )") == "bot player"
 
 
-def test_a_filter_gives_none_to_keep() -> None:
-    raw = RawGame({}, b"1. e4 e5 1-0", 0, 0)
-    replayed = replay_movetext(raw.movetext)
-    assert isinstance(replayed, Replayed)
-    assert header_reason(raw, FiltersSection()) is None
-    assert move_reason(replayed, "1-0", FiltersSection()) is None
+def test_a_filter_gives_zero_to_keep() -> None:
+    games = read_block(GameBlock(b"1. e4 e5 1-0", 0, 12))
+    assert header_reasons(games, FiltersSection()).tolist() == [0]
+    assert move_reasons(np.array([2]), np.array(["1-0"], dtype=object), FiltersSection()).tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_the_speed_is_what_lichess_estimates(control: str, expected: str | None)
     ],
 )
 def test_only_a_number_of_rating_points_is_a_rating(text: str, elo: int | None) -> None:
-    assert elo_of({"WhiteElo": text}, "WhiteElo") == elo
+    assert elo_of(text) == elo
 
 
 def test_every_filter_is_a_described_field_that_decides_something() -> None:
@@ -182,7 +186,7 @@ def test_a_low_and_a_high_rating_must_fit_each_other() -> None:
 
 def test_reasons_are_counted_over_a_batch() -> None:
     text = b'[White "a"]\n\n1. e4 e5 1-0\n\n[White "b"]\n\n1. e4 e4 1-0\n\n[WhiteTitle "BOT"]\n\n1. e4 1-0\n\n' * 3
-    done = make_rows(RawBatch(list(split_games([text])), "x.pgn"), PrepareConfig())
+    done = rows_of(text, PrepareConfig())
     assert done.dropped == Counter({"illegal move": 3, "bot player": 3})
     assert len(done.rows) == 3
     assert done.num_read == 9

@@ -12,20 +12,17 @@ first token or ply.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from chesslm.errors import FormatError, InputError
 from chesslm.files import write_whole
-
-ScalarType = TypeVar("ScalarType", bound=np.generic)
 
 TOKENS_FORMAT = "chesslm-tokens/1"
 _ARRAYS = {
@@ -36,6 +33,11 @@ _ARRAYS = {
     "ply_game_starts": np.int64,
     "moves_hashes": np.uint64,
 }
+# As safetensors orders them: large numbers first, then by name.
+_ORDERED = dict(
+    sorted(_ARRAYS.items(), key=lambda item: (-np.dtype(item[1]).itemsize, np.dtype(item[1]).kind != "u", item[0]))
+)
+_DTYPES: dict[Any, str] = {np.uint16: "U16", np.int64: "I64", np.uint64: "U64"}
 
 
 @dataclass(frozen=True)
@@ -74,28 +76,57 @@ def token_files(folder: Path, split: str) -> list[Path]:
     return sorted(folder.glob(f"{split}-*.safetensors"))
 
 
-def write_token_file(path: Path, content: TokenFile, *, notation: str, fingerprint: str, games_digest: str) -> None:
-    """Write one token file whole.
+def write_token_file(path: Path, *contents: TokenFile, notation: str, fingerprint: str, games_digest: str) -> None:
+    """Write one token file whole, of one content or of several, one behind the other, without joining them in memory.
 
     Raises:
         OutputError: no room, no permission; names the file.
     """
-    arrays = {name: np.ascontiguousarray(getattr(content, name), dtype=kind) for name, kind in _ARRAYS.items()}
     metadata = {
         "format": TOKENS_FORMAT,
+        "games_digest": games_digest,
         "notation": notation,
         "vocabulary_fingerprint": fingerprint,
-        "games_digest": games_digest,
     }
 
     def save(temporary: Path) -> None:
-        try:
-            save_file(arrays, temporary, metadata=metadata)
-        except SafetensorError as error:  # what safetensors makes of an operating system's error
-            raise OSError(str(error)) from error
-        _order_metadata(temporary)
+        with temporary.open("wb") as file:
+            file.write(_header(contents, metadata))
+            for name, kind in _ORDERED.items():
+                for chunk in _chunks(contents, name):
+                    file.write(np.ascontiguousarray(chunk, dtype=kind).data)
 
     write_whole(path, save)
+
+
+def _header(contents: Sequence[TokenFile], metadata: dict[str, str]) -> bytes:
+    """What a safetensors file begins with: length of the JSON (u64), then the JSON, padded to 8 bytes."""
+    header: dict[str, Any] = {"__metadata__": metadata}
+    begin = 0
+    for name, kind in _ORDERED.items():
+        length = sum(len(chunk) for chunk in _chunks(contents, name))
+        end = begin + length * np.dtype(kind).itemsize
+        header[name] = {"dtype": _DTYPES[kind], "shape": [length], "data_offsets": [begin, end]}
+        begin = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _chunks(contents: Sequence[TokenFile], name: str) -> Iterator[npt.NDArray[Any]]:
+    """One array of several contents as it stands in their common file."""
+    counted = {"game_starts": "tokens", "ply_starts": "tokens", "ply_ends": "tokens", "ply_game_starts": "ply_starts"}
+    has_end = name in ("game_starts", "ply_game_starts")
+    if has_end:
+        yield np.zeros(1, np.int64)
+    shift = 0
+    for content in contents:
+        array = getattr(content, name)
+        if name not in counted:
+            yield array
+            continue
+        yield (array[1:] if has_end else array) + shift
+        shift += len(getattr(content, counted[name]))
 
 
 def read_token_file(path: Path, *, fingerprint: str | None = None, games_digest: str | None = None) -> TokenFile:
@@ -133,18 +164,6 @@ def read_token_file(path: Path, *, fingerprint: str | None = None, games_digest:
     return content
 
 
-def _order_metadata(path: Path) -> None:
-    """Sort what safetensors writes in no fixed order: equal games shall be equal bytes."""
-    with path.open("rb+") as file:
-        header_len = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(header_len))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        ordered = json.dumps(header, separators=(",", ":")).encode()
-        assert len(ordered) <= header_len, "the same header in another order is as long"
-        file.seek(8)
-        file.write(ordered.ljust(header_len))
-
-
 def _check_offsets(path: Path, content: TokenFile) -> None:
     starts, plies = content.game_starts, content.ply_game_starts
     ok = (
@@ -163,23 +182,3 @@ def _check_offsets(path: Path, content: TokenFile) -> None:
 
 def _rises(values: npt.NDArray[np.int64]) -> bool:
     return bool((np.diff(values) >= 0).all())
-
-
-def join_token_files(contents: Sequence[TokenFile]) -> TokenFile:
-    """Several token files as one, in order."""
-    token_shift = np.cumsum([0, *(len(content.tokens) for content in contents)])
-    ply_shift = np.cumsum([0, *(len(content.ply_starts) for content in contents)])
-    zero = np.zeros(1, dtype=np.int64)
-    pairs = list(zip(contents, token_shift, ply_shift, strict=False))
-    return TokenFile(
-        tokens=_concatenate([c.tokens for c in contents], np.uint16),
-        game_starts=np.concatenate([zero, *(c.game_starts[1:] + t for c, t, _ in pairs)]),
-        ply_starts=_concatenate([c.ply_starts + t for c, t, _ in pairs], np.int64),
-        ply_ends=_concatenate([c.ply_ends + t for c, t, _ in pairs], np.int64),
-        ply_game_starts=np.concatenate([zero, *(c.ply_game_starts[1:] + p for c, _, p in pairs)]),
-        moves_hashes=_concatenate([c.moves_hashes for c in contents], np.uint64),
-    )
-
-
-def _concatenate(arrays: Sequence[npt.NDArray[ScalarType]], kind: type[ScalarType]) -> npt.NDArray[ScalarType]:
-    return np.concatenate(arrays) if arrays else np.zeros(0, dtype=kind)

@@ -6,15 +6,16 @@ Doesn't know: any notation; how token files are laid out (`chesslm.token_files`)
 
 from __future__ import annotations
 
+import shutil
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,12 +25,24 @@ from chesslm.game import SPLITS, Game
 from chesslm.game_files import read_manifest, smallest_hash_games
 from chesslm.notation import Notation
 from chesslm.notation.registry import build_notation, load_notation
-from chesslm.token_files import TOKENS_FORMAT, TokenFile, join_token_files, token_file_name, write_token_file
+from chesslm.token_files import TOKENS_FORMAT, TokenFile, token_file_name, write_token_file
+from data_prep.journal import JOURNAL, JOURNAL_FORMAT, Journal
 from data_prep.manifest import provenance
+from data_prep.ply_pieces import PieceWriter
 from data_prep.progress import ProgressLine
 from data_prep.workers import ordered_map
 
 VOCABULARY_GAMES = 20_000  # train games of smallest hash that a vocabulary is trained on
+_COLUMNS = ["id", "san", "result", "split", "moves_hash"]
+_ENCODED_COLUMNS = _COLUMNS[1:]
+_COUNTED = ("games", "plies", "tokens")
+
+
+class Part(NamedTuple):
+    """A part of a games folder."""
+
+    number: int
+    path: str
 
 
 class RowGroup(NamedTuple):
@@ -75,9 +88,11 @@ class _Arrays:
 def tokenise(games_folder: Path, out: Path, name: str, *, num_workers: int, progress: ProgressLine) -> None:
     """Write the token folder of one notation; one file a split and part of the games folder.
 
+    Parts that an earlier process has written, and the journal in the folder names, are kept if they are whole.
+
     Args:
         games_folder: a whole games folder.
-        out: exists and is empty; the manifest is written last.
+        out: exists; the manifest is written last.
         name: the notation.
         num_workers: processes; no byte depends on it.
         progress: counts games.
@@ -89,33 +104,23 @@ def tokenise(games_folder: Path, out: Path, name: str, *, num_workers: int, prog
     games_manifest = read_manifest(games_folder)
     digest = games_manifest["games_digest"]
     notation = build_notation(name, _vocabulary_games(games_folder))
+    fingerprint = notation.vocabulary.fingerprint
+    header = {"format": JOURNAL_FORMAT, "notation": name, "games_digest": digest, "vocabulary_fingerprint": fingerprint}
+    journal = Journal(out, header | provenance())
+    _keep_whole(out, journal)
     for file, resource in notation.resources().items():
         write_bytes(out / file, resource)
-    fingerprint = notation.vocabulary.fingerprint
-    files: list[dict[str, Any]] = []
-    splits = {split: {"games": 0, "plies": 0, "tokens": 0} for split in SPLITS}
-    longest = 0
-    groups = row_groups(games_folder)
-    encode = partial(encode_rows, name=name, folder=str(out), fingerprint=fingerprint)
-    encoded = zip(groups, ordered_map(encode, groups, num_workers=num_workers), strict=True)
-    num_done = 0
-    for part, pairs in groupby(encoded, key=lambda pair: pair[0].part):
-        contents: dict[str, list[TokenFile]] = {split: [] for split in SPLITS}
-        for _, by_split in pairs:
-            for split, content in by_split.items():
-                contents[split].append(content)
-                num_done += len(content)
-            progress.show(num_done, num_done)
-        for split in SPLITS:
-            if not contents[split]:
-                continue
-            content = join_token_files(contents[split])
-            path = out / token_file_name(split, part)
-            write_token_file(path, content, notation=name, fingerprint=fingerprint, games_digest=digest)
-            counts = {"games": len(content), "plies": len(content.ply_starts), "tokens": len(content.tokens)}
-            files.append({"file": path.name, "split": split, **counts, "sha256": sha256_file(path)})
-            splits[split] = {key: splits[split][key] + count for key, count in counts.items()}
-            longest = max(longest, int(np.diff(content.game_starts).max()))
+    parts = [Part(number, str(games_folder / entry["file"])) for number, entry in enumerate(games_manifest["parts"])]
+    encode = partial(encode_part, name=name, folder=str(out), fingerprint=fingerprint, games_digest=digest)
+    num_done = sum(file["games"] for entry in journal.entries for file in entry["files"])
+    for entry in ordered_map(encode, parts[len(journal.entries) :], num_workers=min(num_workers, len(parts))):
+        journal.append(entry)
+        num_done += sum(file["games"] for file in entry["files"])
+        progress.show(num_done, num_done)
+    files = [file for entry in journal.entries for file in entry["files"]]
+    splits = {
+        split: {key: sum(file[key] for file in files if file["split"] == split) for key in _COUNTED} for split in SPLITS
+    }
     num_tokens, num_plies = (sum(counts[key] for counts in splits.values()) for key in ("tokens", "plies"))
     manifest = {
         "format": TOKENS_FORMAT,
@@ -124,11 +129,31 @@ def tokenise(games_folder: Path, out: Path, name: str, *, num_workers: int, prog
         "vocabulary_len": len(notation.vocabulary),
         "vocabulary_fingerprint": fingerprint,
         "tokens_per_move": round(num_tokens / max(num_plies, 1), 6),
-        "longest_game_tokens": longest,
+        "longest_game_tokens": max((entry["longest_game_tokens"] for entry in journal.entries), default=0),
         "splits": splits,
         "files": files,
     }
     write_json(out / "manifest.json", manifest | provenance())
+
+
+def _keep_whole(folder: Path, journal: Journal) -> None:
+    """Take over the parts that an earlier process has on disk, as far as they are whole, and remove all else."""
+    num_whole = 0
+    for entry in journal.entries:
+        if not all(_is_whole(folder / file["file"], file["sha256"]) for file in entry["files"]):
+            break
+        num_whole += 1
+    journal.keep(num_whole)
+    known = {file["file"] for entry in journal.entries for file in entry["files"]}
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in known | {JOURNAL}:
+            path.unlink()
+
+
+def _is_whole(path: Path, sha256: str) -> bool:
+    return path.is_file() and sha256_file(path) == sha256
 
 
 def read_tokens_manifest(folder: Path, *, games_digest: str) -> dict[str, Any]:
@@ -186,28 +211,77 @@ def read_rows(group: RowGroup) -> list[dict[str, Any]]:
     """
     try:
         with pq.ParquetFile(group.path) as file:
-            table = file.read_row_group(group.number, columns=["id", "san", "result", "split", "moves_hash"])
+            table = file.read_row_group(group.number, columns=_COLUMNS)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{group.path}: not a readable Parquet part of games: {error}") from error
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 
-def encode_rows(group: RowGroup, *, name: str, folder: str, fingerprint: str) -> dict[str, TokenFile]:
-    """The games of a row group as arrays, split by split; runs in worker processes."""
-    notation = _loaded_notation(name, folder, fingerprint)
-    by_split: dict[str, _Arrays] = {}
-    for row in read_rows(group):
-        game = Game(row["id"], tuple(row["san"]), row["result"])
-        by_split.setdefault(row["split"], _Arrays()).add(notation, game, row["moves_hash"])
-    return {split: arrays.content() for split, arrays in by_split.items()}
+def encode_part(part: Part, *, name: str, folder: str, fingerprint: str, games_digest: str) -> dict[str, Any]:
+    """Write the token files of a part; the journal's entry about them. Runs in worker processes.
+
+    Raises:
+        InputError: the part can't be read.
+        OutputError: a token file can't be written.
+    """
+    encode = _encoder(name, folder, fingerprint)
+    contents: dict[str, list[TokenFile]] = {split: [] for split in SPLITS}
+    for table in _row_groups_of(part):
+        splits = table["split"].combine_chunks().to_numpy(zero_copy_only=False)
+        selections = [np.flatnonzero(splits == split) for split in SPLITS]
+        for split, content in zip(SPLITS, encode(table, selections), strict=True):
+            contents[split] += [content] * (len(content) > 0)
+    files: list[dict[str, Any]] = []
+    longest = 0
+    for split in SPLITS:
+        of_split = contents.pop(split)
+        if not of_split:
+            continue
+        path = Path(folder) / token_file_name(split, part.number)
+        write_token_file(path, *of_split, notation=name, fingerprint=fingerprint, games_digest=games_digest)
+        counts = {
+            "games": sum(map(len, of_split)),
+            "plies": sum(len(content.ply_starts) for content in of_split),
+            "tokens": sum(len(content.tokens) for content in of_split),
+        }
+        files.append({"file": path.name, "split": split, **counts, "sha256": sha256_file(path)})
+        longest = max(longest, *(int(np.diff(content.game_starts).max()) for content in of_split))
+    return {"files": files, "longest_game_tokens": longest}
+
+
+def _row_groups_of(part: Part) -> Iterator[pa.Table]:
+    """The row groups of a part with what tokens are made of; each column is one chunk, SANs are a dictionary."""
+    try:
+        with pq.ParquetFile(part.path, read_dictionary=["san.list.element"]) as file:
+            for number in range(file.num_row_groups):
+                yield file.read_row_group(number, columns=_ENCODED_COLUMNS, use_threads=False).combine_chunks()
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{part.path}: not a readable Parquet part of games: {error}") from error
+
+
+_Encode: TypeAlias = Callable[[pa.Table, Sequence[npt.NDArray[np.int64]]], list[TokenFile]]
 
 
 @lru_cache(maxsize=1)
-def _loaded_notation(name: str, folder: str, fingerprint: str) -> Notation:
+def _encoder(name: str, folder: str, fingerprint: str) -> _Encode:
+    """What writes rows of a table as tokens: ply by ply, or game by game where the wording depends on plies before."""
     notation = load_notation(name, Path(folder))
     assert notation.vocabulary.fingerprint == fingerprint, "a notation's resources don't bring it back"
-    return notation
+    if notation.ply_piece("e4", is_white=True) is not None:
+        return PieceWriter(notation).encode
+
+    def encode(table: pa.Table, selections: Sequence[npt.NDArray[np.int64]]) -> list[TokenFile]:
+        rows = table.to_pylist()
+        contents = []
+        for selection in selections:
+            arrays = _Arrays()
+            for row in map(rows.__getitem__, selection.tolist()):
+                arrays.add(notation, Game("", tuple(row["san"]), row["result"]), row["moves_hash"])
+            contents.append(arrays.content())
+        return contents
+
+    return encode
 
 
 def _vocabulary_games(games_folder: Path) -> Iterator[Game]:

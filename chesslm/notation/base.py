@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import chess
 
@@ -37,6 +37,18 @@ class EncodedGame:
     spans: list[tuple[int, int]]
 
 
+class PlyPiece(NamedTuple):
+    """What a ply is written with.
+
+    Args:
+        spelling: the ids that settle the move.
+        follow: what follows from it: its mark, a full stop. May be empty.
+    """
+
+    spelling: tuple[int, ...]
+    follow: tuple[int, ...]
+
+
 class Notation(Protocol):
     """A way to write games as tokens. Loaded with its vocabulary from token files or a checkpoint."""
 
@@ -55,6 +67,22 @@ class Notation(Protocol):
 
         Raises:
             GameTooLong: a move number has no token.
+        """
+        ...
+
+    def before(self, ply: int) -> Sequence[int]:
+        """What `encode_game` writes before a ply (0 is White's first move): a move number. May be empty.
+
+        Raises:
+            GameTooLong: a move number has no token.
+        """
+        ...
+
+    def ply_piece(self, san: str, *, is_white: bool) -> PlyPiece | None:
+        """What `encode_game` writes for every ply of this SAN and colour; None if that depends on the plies before.
+
+        Raises:
+            ValueError: not SAN.
         """
         ...
 

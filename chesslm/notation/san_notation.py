@@ -18,7 +18,7 @@ import chess
 
 from chesslm.errors import FormatError
 from chesslm.game import Game
-from chesslm.notation.base import EncodedGame
+from chesslm.notation.base import EncodedGame, PlyPiece
 from chesslm.notation.history import History
 from chesslm.san import legal_sans, mark_after, split_mark
 from chesslm.vocabulary import Vocabulary
@@ -92,6 +92,25 @@ class SanNotation(ABC):
             cores += f"{core} "
         ids += (self._vocabulary.result_ids[game.result], self._vocabulary.end_id)
         return EncodedGame(ids, spans)
+
+    def before(self, ply: int) -> Ids:
+        """What `encode_game` writes before a ply (0 is White's first move): a move number. May be empty.
+
+        Raises:
+            GameTooLong: a move number has no token.
+        """
+        return self._before(ply)
+
+    def ply_piece(self, san: str, *, is_white: bool) -> PlyPiece | None:
+        """What `encode_game` writes for every ply of this SAN and colour; None if that depends on the plies before.
+
+        Raises:
+            ValueError: not SAN.
+        """
+        if self._seed is not None:
+            return None
+        core, mark = split_mark(san)
+        return PlyPiece(self._every(is_white=is_white, core=core)[0], self._follows[mark])
 
     def end_prompt(self, board: chess.Board) -> list[int]:
         """All that stands before a result could be written here.

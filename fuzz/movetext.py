@@ -24,7 +24,7 @@ from fuzz.damage import PIECES, damaged
 from fuzz.games import random_movetext
 from fuzz.oracle import Finding, check_kept
 
-HANG_S = 60  # seconds a batch may take; a movetext takes milliseconds
+HANG_S = 600  # seconds that a batch may take on a busy machine; it takes milliseconds
 _BATCH_LEN = 50
 _POOL_LEN = 200  # undamaged games that damage starts from; about one a batch is replaced by a new one
 KEPT = "kept"

@@ -7,9 +7,10 @@ at `Decision.first_choice_move`.
 
 from __future__ import annotations
 
+import copy
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import chess
@@ -63,6 +64,7 @@ class ModelPlayer(ClosingPlayer):
         self.notation = notation
         self.loaded = loaded
         self._model = RememberingModel(model) if isinstance(model, Decoder) else model
+        # What is remembered of games serves one question at a time.
         self._lock = threading.Lock()
         self._temperature = temperature
         self._top_k = top_k
@@ -83,23 +85,57 @@ class ModelPlayer(ClosingPlayer):
             UnsupportedPosition: a game didn't begin at the start position.
             ValueError: a game is over: there is no legal move.
         """
+        return [
+            self._decide(board, probabilities, choice, probabilities.moves)
+            for board, (probabilities, choice) in zip(boards, self._answers(boards), strict=True)
+        ]
+
+    def choose_among(self, board: chess.Board, moves: Collection[chess.Move]) -> Decision:
+        """A decision whose move is one of these (by the same policy, as if no other were legal); the rest is unchanged.
+
+        Raises:
+            GameTooLong, UnsupportedPosition: as `choose_many`.
+            ValueError: none of these moves is legal.
+        """
+        if not any(move in moves for move in board.legal_moves):
+            raise ValueError(f"none of the moves to choose among is legal in {board.fen()}")
+        ((probabilities, choice),) = self._answers([board])
+        return self._decide(board, probabilities, choice, moves)
+
+    def with_policy(
+        self, *, temperature: float = 0.0, top_k: int | None = None, top_p: float | None = None, seed: int = 0
+    ) -> ModelPlayer:
+        """The same model under another policy; the two share what they remember of games.
+
+        Raises:
+            ValueError: a sampling parameter is out of range.
+        """
+        check_sampling(temperature, top_k, top_p)
+        other = copy.copy(self)
+        other._temperature, other._top_k, other._top_p, other._seed = temperature, top_k, top_p, seed
+        return other
+
+    def _answers(self, boards: Sequence[chess.Board]) -> list[tuple[MoveProbabilities, FirstChoice]]:
         for board in boards:
             if not any(board.legal_moves):
                 raise ValueError(f"no legal move in {board.fen()}")
         with self._lock:
-            answers = moves_and_first_choices(self._model, self.notation, boards)
-        return [
-            self._decide(board, probabilities, choice)
-            for board, (probabilities, choice) in zip(boards, answers, strict=True)
-        ]
+            return moves_and_first_choices(self._model, self.notation, boards)
 
-    def _decide(self, board: chess.Board, probabilities: MoveProbabilities, choice: FirstChoice) -> Decision:
+    def _decide(
+        self,
+        board: chess.Board,
+        probabilities: MoveProbabilities,
+        choice: FirstChoice,
+        allowed: Collection[chess.Move],
+    ) -> Decision:
         ranked = sorted(
             zip(probabilities.moves, probabilities.logprobs, strict=True), key=lambda pair: (-pair[1], pair[0].uci())
         )
         logprobs = np.array([logprob for _, logprob in ranked])
+        among = np.array([index for index, (move, _) in enumerate(ranked) if move in allowed])
         return Decision(
-            move=ranked[self._pick(board, logprobs)][0],
+            move=ranked[among[self._pick(board, logprobs[among])]][0],
             first_choice=choice.text,
             first_choice_move=choice.move,
             legal_mass=probabilities.legal_mass,

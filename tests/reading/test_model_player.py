@@ -91,6 +91,35 @@ def test_draws_follow_the_policy(pgn: Notation, scripted: Callable) -> None:
     assert set(draws(model, pgn, 3)) == {E4}
 
 
+def test_a_choice_among_some_moves_follows_the_policy_as_if_no_other_were_legal(
+    pgn: Notation, scripted: Callable
+) -> None:
+    model = scripted(pgn.vocabulary, {"1.": {"e4": 0.6, "d4": 0.3, "c4": 0.1}})
+    best = ModelPlayer(model, pgn, name="m")
+    decision = best.choose_among(chess.Board(), {C4, D4})
+    assert decision.move == D4
+    assert decision.candidates == choose(best, chess.Board()).candidates
+    drawn = Counter(
+        best.with_policy(temperature=1.0, seed=seed).choose_among(chess.Board(), [C4, D4]).move for seed in range(300)
+    )
+    assert [drawn[move] / 300 for move in (D4, C4)] == pytest.approx([0.75, 0.25], abs=3 * math.sqrt(0.25 / 300))
+    with pytest.raises(ValueError, match="none of the moves"):
+        best.choose_among(chess.Board(), [chess.Move.from_uci("e7e5")])
+
+
+def test_a_player_under_another_policy_plays_what_a_new_one_would(
+    notation: Notation, decoder: Decoder, boards: list[chess.Board]
+) -> None:
+    first = ModelPlayer(decoder, notation, name="m")
+    policy = {"temperature": 1.1, "top_k": 9, "top_p": 0.95, "seed": 4}
+    changed = first.with_policy(**policy).choose_many(boards)
+    new = ModelPlayer(decoder, notation, name="m", **policy).choose_many(boards)
+    assert [decision.move for decision in changed] == [decision.move for decision in new]
+    assert first.with_policy().choose_many(boards[:1])[0].move == first.choose_many(boards[:1])[0].move
+    with pytest.raises(ValueError, match="temperature"):
+        first.with_policy(temperature=-1.0)
+
+
 def test_a_draw_depends_on_the_seed_and_the_game_alone(notation: Notation, decoder: Decoder) -> None:
     board = chess.Board()
     first = ModelPlayer(decoder, notation, name="m", temperature=1.5, seed=1)

@@ -1,0 +1,1 @@
+"""Speed against public peers: both sides in one run, on the same file, with the ratio."""

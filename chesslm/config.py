@@ -66,14 +66,22 @@ class ModelSection(Section):
 
 
 class OptimiserSection(Section):
-    """AdamW (Loshchilov & Hutter 2019) with warm-up, a constant stretch and a linear decay to zero."""
+    """AdamW (Loshchilov & Hutter 2019), on request Muon (Jordan et al. 2024) for the blocks' matrices.
 
-    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate, per step")
+    Both with warm-up, a constant stretch and a linear decay to zero.
+    """
+
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW, per step")
     betas: tuple[float, float] = Field((0.9, 0.98), description="decay of the first and second moment, per step")
     eps: float = Field(1e-8, gt=0, description="added to the root of the second moment")
     weight_decay: float = Field(
         0.1, ge=0, description="decoupled weight decay of matrices, per step times learning rate"
     )
+    muon_learning_rate: float | None = Field(
+        None, gt=0, description="peak learning rate of Muon, per step; AdamW updates every weight if absent"
+    )
+    muon_momentum: float = Field(0.95, ge=0, lt=1, description="decay of Muon's momentum, per step (Nesterov)")
+    muon_weight_decay: float = Field(0.1, ge=0, description="decoupled, per step times Muon's learning rate")
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient; larger ones are scaled down")
     warmup_steps: int = Field(100, ge=0, description="steps of linear warm-up from zero")
     decay_share: float = Field(0.3, ge=0, le=1, description="share of all steps, at the end, of linear decay to zero")

@@ -14,7 +14,9 @@ Masks are True where a token (T) may attend to a column (S).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -25,10 +27,12 @@ from chesslm.key_value_cache import KeyValueCache
 
 # Cosines and sines, each broadcasting over `[B, T, heads, D/2]`.
 Rotation = tuple[Tensor, Tensor]
+# Keys and values of new tokens `[B, K, T, D]` -> those of all columns `[B, K, S, D]`.
+Extend = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 NORM_EPS = 1e-6
-# GPT-2's scale: small against what training makes of it, so the first predictions are close to uniform.
-INITIAL_STD = 0.02
+# Small against what training makes of it, so the first predictions are close to uniform.
+INITIAL_EMBEDDING_STD = 0.02
 # The wordings of a last move that hardly fits run a little beyond the context; positions there need no weights.
 ROOM_BEYOND_CONTEXT = 64
 
@@ -62,8 +66,9 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape in and out."""
-        # Under autocast x may be bfloat16; torch has fused kernels (and no warning) only where both types agree.
-        return functional.rms_norm(x, (x.shape[-1],), self.weight.to(x.dtype), NORM_EPS)
+        # Written out: torch's own kernel is seven times slower backwards on a CPU, and torch.compile can't fuse it.
+        wide = x.float()
+        return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + NORM_EPS) * self.weight).to(x.dtype)
 
 
 def rotary_table(num_positions: int, head_size: int, base: float) -> Rotation:
@@ -77,6 +82,25 @@ def rotate(x_BTHD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn each pair (x[i], x[i + D/2]) by its position's angle; cos and sin broadcast over `[B, T, H, D/2]`."""
     first, second = x_BTHD.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+def is_bfloat16_on_cpu(device: torch.device) -> bool:
+    """Whether matrix products run in bfloat16 on a CPU (under autocast)."""
+    return device.type == "cpu" and torch.is_autocast_enabled("cpu")
+
+
+def plain_causal_attention(q_BHTD: Tensor, k_BKTD: Tensor, v_BKTD: Tensor) -> Tensor:
+    """Causal attention as two matrix products and a softmax in float32.
+
+    For training in bfloat16 on a CPU, where torch's fused kernel takes a third longer at the lengths of games.
+    """
+    H, T, D = q_BHTD.shape[-3:]
+    shared = H // k_BKTD.shape[1]
+    if shared > 1:
+        k_BKTD, v_BKTD = k_BKTD.repeat_interleave(shared, 1), v_BKTD.repeat_interleave(shared, 1)
+    scores_BHTT = (q_BHTD @ k_BKTD.transpose(-1, -2)).float() / math.sqrt(D)
+    seen_TT = torch.ones(T, T, dtype=torch.bool, device=q_BHTD.device).tril()
+    return scores_BHTT.masked_fill(~seen_TT, -math.inf).softmax(-1) @ v_BKTD
 
 
 class Attention(nn.Module):
@@ -93,7 +117,7 @@ class Attention(nn.Module):
         self.key_norm = RMSNorm(self.head_size) if config.qk_norm else nn.Identity()
 
     def forward(
-        self, x_BTC: Tensor, rotation: Rotation, mask_BTS: Tensor | None, cache: KeyValueCache | None, block: int
+        self, x_BTC: Tensor, rotation: Rotation, mask_BTS: Tensor | None = None, extend: Extend | None = None
     ) -> Tensor:
         """What each token gathers from the columns it may attend to, `[B, T, C]`; no mask means causal."""
         B, T, C = x_BTC.shape
@@ -102,16 +126,19 @@ class Attention(nn.Module):
         q = rotate(self.query_norm(q_BTHD), *rotation).transpose(1, 2)
         k = rotate(self.key_norm(k_BTKD), *rotation).transpose(1, 2)
         v = v_BTKD.transpose(1, 2)
-        if cache is not None:
-            k, v = cache.append(block, k, v)
-        y_BHTD = functional.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=None if mask_BTS is None else mask_BTS[:, None],
-            is_causal=mask_BTS is None and T > 1,
-            enable_gqa=self.kv_heads != self.heads,
-        )
+        if extend is not None:
+            k, v = extend(k, v)
+        if mask_BTS is None and extend is None and is_bfloat16_on_cpu(x_BTC.device):
+            y_BHTD = plain_causal_attention(q, k, v)
+        else:
+            y_BHTD = functional.scaled_dot_product_attention(
+                q,
+                k,
+                v,
+                attn_mask=None if mask_BTS is None else mask_BTS[:, None],
+                is_causal=mask_BTS is None and T > 1,
+                enable_gqa=self.kv_heads != self.heads,
+            )
         gathered: Tensor = self.out(y_BHTD.transpose(1, 2).reshape(B, T, C))
         return gathered
 
@@ -142,10 +169,10 @@ class Block(nn.Module):
         self.mlp = SwiGLU(config)
 
     def forward(
-        self, x_BTC: Tensor, rotation: Rotation, mask_BTS: Tensor | None, cache: KeyValueCache | None, block: int
+        self, x_BTC: Tensor, rotation: Rotation, mask_BTS: Tensor | None = None, extend: Extend | None = None
     ) -> Tensor:
         """Same shape in and out."""
-        x_BTC = x_BTC + self.attention(self.attention_norm(x_BTC), rotation, mask_BTS, cache, block)
+        x_BTC = x_BTC + self.attention(self.attention_norm(x_BTC), rotation, mask_BTS, extend)
         y_BTC: Tensor = x_BTC + self.mlp(self.mlp_norm(x_BTC))
         return y_BTC
 
@@ -182,14 +209,14 @@ class Decoder(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw fresh weights; what blocks add to the stream is scaled down by their number (GPT-2's scheme)."""
+        """Draw fresh weights: a block's matrices keep half the size of what they are given, embeddings are small."""
         for name, parameter in self.named_parameters():
             if parameter.ndim == 1:
                 nn.init.ones_(parameter)
-            elif name.endswith(("attention.out.weight", "mlp.down.weight")):
-                nn.init.normal_(parameter, std=INITIAL_STD / math.sqrt(2 * self.config.depth))
+            elif name.startswith("blocks."):
+                nn.init.normal_(parameter, std=0.5 / math.sqrt(parameter.shape[1]))
             else:
-                nn.init.normal_(parameter, std=INITIAL_STD)
+                nn.init.normal_(parameter, std=INITIAL_EMBEDDING_STD)
 
     def forward(
         self,
@@ -235,7 +262,8 @@ class Decoder(nn.Module):
             mask_BTS = torch.ones(1, T, start + T, dtype=torch.bool, device=tokens_BT.device).tril(start)
         x_BTC = self.embedding(tokens_BT)
         for index, block in enumerate(self.blocks):
-            x_BTC = block(x_BTC, rotation, mask_BTS, cache, index)
+            # A closure, not the index: a number among the arguments would make torch.compile compile each block anew.
+            x_BTC = block(x_BTC, rotation, mask_BTS, None if cache is None else partial(cache.append, index))
         normalised: Tensor = self.norm(x_BTC)
         return normalised
 

@@ -1,10 +1,7 @@
-"""The optimiser of a run: AdamW, its learning rates, and its state as named tensors.
+"""The optimiser of a run: AdamW and Muon, their learning rates, and their state as named tensors.
 
-Knows: which weights decay, the schedule, clipping, and how the state is written without pickle.
+Knows: which rule updates which weights, which decay, the schedule, clipping, how the state is written without pickle.
 Doesn't know: data, steps' losses, files.
-
-Everything the loop needs stands behind `Optimiser`, so that another rule for some of the weights (Muon for matrices)
-changes this module alone.
 """
 
 from __future__ import annotations
@@ -40,10 +37,14 @@ def schedule(step: int, *, steps: int, warmup_steps: int, decay_share: float) ->
 
 
 class Optimiser:
-    """AdamW with decay on matrices only: gains of norms are scales, and decaying them would shrink the stream.
+    """AdamW, and Muon for the blocks' matrices where `muon_learning_rate` is set.
+
+    AdamW decays matrices only: gains of norms are scales, and decaying them would shrink the stream. Muon (Jordan et al.
+    2024) steps along the nearest orthogonal matrix to the momentum of the gradient, so that every direction of a matrix
+    learns at the same rate; embeddings and the head aren't maps of a stream to a stream and stay with AdamW.
 
     Args:
-        model: its parameters are updated in place.
+        model: its parameters are updated in place; blocks' weights are named `blocks.…`.
         section: the hyperparameters.
         steps: of the whole run, for the schedule.
     """
@@ -52,35 +53,53 @@ class Optimiser:
         self._section = section
         self._steps = steps
         self._parameters = dict(model.named_parameters())
-        matrices = [parameter for parameter in self._parameters.values() if parameter.ndim >= 2]
-        vectors = [parameter for parameter in self._parameters.values() if parameter.ndim < 2]
-        self._adamw = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": section.weight_decay},
-                {"params": vectors, "weight_decay": 0.0},
-            ],
-            lr=section.learning_rate,
-            betas=section.betas,
-            eps=section.eps,
-            fused=True,
-        )
+        maps = {
+            name: parameter
+            for name, parameter in self._parameters.items()
+            if section.muon_learning_rate is not None and parameter.ndim == 2 and name.startswith("blocks.")
+        }
+        rest = [parameter for name, parameter in self._parameters.items() if name not in maps]
+        self._rules: list[tuple[torch.optim.Optimizer, float]] = [
+            (
+                torch.optim.AdamW(
+                    [
+                        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": section.weight_decay},
+                        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+                    ],
+                    lr=section.learning_rate,
+                    betas=section.betas,
+                    eps=section.eps,
+                    fused=True,
+                ),
+                section.learning_rate,
+            )
+        ]
+        if maps and section.muon_learning_rate is not None:
+            muon = torch.optim.Muon(
+                maps.values(),
+                lr=section.muon_learning_rate,
+                momentum=section.muon_momentum,
+                weight_decay=section.muon_weight_decay,
+            )
+            self._rules.append((muon, section.muon_learning_rate))
 
     def clip(self) -> Tensor:
         """Scale the gradient down to `clip_norm` if it is larger; its norm before that, a scalar."""
         return nn.utils.clip_grad_norm_(self._parameters.values(), self._section.clip_norm)
 
     def step(self, step: int) -> float:
-        """Update the weights from their gradients, forget the gradients; the learning rate used.
+        """Update the weights from their gradients, forget the gradients; AdamW's learning rate in this step.
 
         Args:
             step: 0 for the first of the run.
         """
         section = self._section
         share = schedule(step, steps=self._steps, warmup_steps=section.warmup_steps, decay_share=section.decay_share)
-        for group in self._adamw.param_groups:
-            group["lr"] = section.learning_rate * share
-        self._adamw.step()
-        self._adamw.zero_grad(set_to_none=True)
+        for rule, peak in self._rules:
+            for group in rule.param_groups:
+                group["lr"] = peak * share
+            rule.step()
+            rule.zero_grad(set_to_none=True)
         return section.learning_rate * share
 
     def tensors(self) -> dict[str, Tensor]:
@@ -88,7 +107,7 @@ class Optimiser:
         return {
             f"{kind}/{name}": tensor
             for name, parameter in self._parameters.items()
-            for kind, tensor in self._adamw.state[parameter].items()
+            for kind, tensor in self._rule_of(parameter).state[parameter].items()
         }
 
     def load(self, tensors: Mapping[str, Tensor], *, source: str) -> None:
@@ -104,7 +123,12 @@ class Optimiser:
             if parameter is None or (tensor.ndim and tensor.shape != parameter.shape):
                 raise FormatError(f"{source}: {key} {tuple(tensor.shape)} belongs to no weight of this model")
             # torch's fused AdamW keeps its step counter where the weight lives, too.
-            self._adamw.state[parameter][kind] = tensor.to(parameter.device)
+            self._rule_of(parameter).state[parameter][kind] = tensor.to(parameter.device)
         for name, parameter in self._parameters.items():
-            if not self._adamw.state[parameter]:
+            if not self._rule_of(parameter).state[parameter]:
                 raise FormatError(f"{source}: nothing of weight {name}")
+
+    def _rule_of(self, parameter: Tensor) -> torch.optim.Optimizer:
+        return next(
+            rule for rule, _ in self._rules for group in rule.param_groups for p in group["params"] if p is parameter
+        )

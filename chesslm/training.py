@@ -153,7 +153,10 @@ class _Loop:
         self._out, self._config, self._data, self._parts, self._watcher = out, config, data, parts, watcher
         self._provenance = provenance(command)
         self._model = parts.model
-        self._loss = torch.compile(summed_nats, dynamic=True) if config.training.compile else summed_nats
+        if config.training.compile:
+            # Block by block: all blocks share one compiled function, which takes half a minute, not minutes.
+            for block in self._model.blocks:
+                block.compile(dynamic=True)
         self._optimiser = Optimiser(self._model, config.optimiser, steps=config.training.steps)
         self._checkpoint = latest_checkpoint(out)
         self._state = TrainingState() if self._checkpoint is None else self._resume(self._checkpoint)
@@ -233,7 +236,7 @@ class _Loop:
             pad_id=self._data.notation.vocabulary.pad_id,
         ):
             with autocast(self._parts.device, training.dtype):
-                nats = self._loss(self._model, batch.to(self._parts.device))
+                nats = summed_nats(self._model, batch.to(self._parts.device))
             torch.autograd.backward(nats / step.num_tokens)
             total += nats.detach()
         return float(total)
@@ -275,7 +278,8 @@ class _Loop:
     def _validate(self, log: MetricsLog) -> None:
         self._watcher.validating()
         self._model.eval()
-        values = self._parts.validator.measure(self._model)
+        with torch.compiler.set_stance("force_eager"):  # other shapes, a cache and no gradients: nothing to compile for
+            values = self._parts.validator.measure(self._model)
         self._model.train()
         line = {"kind": "validation", **self._counters(), **values}
         log.append(line)

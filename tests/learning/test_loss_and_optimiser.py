@@ -148,8 +148,31 @@ def test_a_large_gradient_is_scaled_down_to_the_clip_norm(model: Decoder) -> Non
     assert float(optimiser.clip()) == pytest.approx(0.5, rel=1e-4)
 
 
-def test_a_written_and_loaded_optimiser_goes_on_as_the_old_one() -> None:
-    games, section = random_token_games(), OptimiserSection(warmup_steps=3)
+def test_muon_steps_along_nearly_orthogonal_matrices_and_adamw_updates_the_rest(model: Decoder) -> None:
+    section = OptimiserSection(muon_learning_rate=0.1, muon_weight_decay=0.0, weight_decay=0.0, warmup_steps=0)
+    optimiser = Optimiser(model, section, steps=10)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    gradient(model, random_token_games(), limit=400)
+    assert optimiser.step(0) == section.learning_rate
+    for name, parameter in model.named_parameters():
+        change = parameter.detach() - before[name]
+        if parameter.ndim == 2 and name.startswith("blocks."):
+            rows, columns = change.shape
+            sizes = torch.linalg.svdvals(change) / (0.1 * math.sqrt(max(1.0, rows / columns)))
+            # The iteration brings singular values near one, not to it; a gradient of low rank leaves small ones small.
+            assert 0.6 < float(sizes.max()) < 1.3
+            assert float(sizes.median()) > 0.5
+        else:
+            # The first step of AdamW is the learning rate wherever there is a gradient.
+            assert float(change.abs().max()) == pytest.approx(section.learning_rate, rel=1e-3)
+    kinds = {name: kind for kind, name in (key.split("/") for key in optimiser.tensors())}
+    assert kinds["blocks.0.mlp.down.weight"] == "momentum_buffer"
+    assert kinds["embedding.weight"].startswith("exp_avg")
+
+
+@pytest.mark.parametrize("muon_learning_rate", [None, 0.02])
+def test_a_written_and_loaded_optimiser_goes_on_as_the_old_one(muon_learning_rate: float | None) -> None:
+    games, section = random_token_games(), OptimiserSection(warmup_steps=3, muon_learning_rate=muon_learning_rate)
     old = fresh_model(SHAPE, VOCABULARY_LEN, seed=1)
     optimiser = Optimiser(old, section, steps=9)
     assert optimiser.tensors() == {}

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from chesslm.config import ModelSection
-from chesslm.model import NORM_EPS, Decoder, rotary_table, rotate
+from chesslm.model import NORM_EPS, Decoder, plain_causal_attention, rotary_table, rotate
 
 # A prime for each dimension, so that no two agree by accident.
 B, T, H, D, MLP, V = 2, 7, 3, 10, 13, 17
@@ -91,6 +91,41 @@ def test_later_tokens_dont_change_earlier_logits(config: ModelSection) -> None:
     changed[:, 4:] = (changed[:, 4:] + 1) % V
     torch.testing.assert_close(model(batch)[:, :4], model(changed)[:, :4])
     assert not torch.allclose(model(batch)[:, 4:], model(changed)[:, 4:])
+
+
+@pytest.mark.parametrize("config", SHAPES)
+def test_attention_for_bfloat16_on_a_cpu_is_the_same_attention(config: ModelSection) -> None:
+    model = lively(config)
+    batch = tokens(length=29)
+    exact = model(batch).detach()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = model(batch).detach()
+    assert rounded.dtype == torch.bfloat16
+    error = (rounded.float() - exact).square().mean() / exact.square().mean()
+    assert float(error) < 0.02**2
+    heads, kv_heads = config.heads, config.kv_heads or config.heads
+    generator = torch.Generator().manual_seed(3)
+    q, k, v = (torch.randn(B, n, T, D, generator=generator) for n in (heads, kv_heads, kv_heads))
+    torch.testing.assert_close(
+        plain_causal_attention(q, k, v),
+        functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True),
+    )
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # torch's compiler looks at all
+def test_compiled_blocks_give_the_eager_loss_and_gradient_for_any_number_of_rows_and_tokens() -> None:
+    eager, compiled = lively(SHAPES[0]), lively(SHAPES[0])
+    for block in compiled.blocks:
+        block.compile(dynamic=True)
+    for rows, length in ((3, 19), (5, 23)):
+        batch, targets = tokens(rows, length), tokens(rows, length, seed=2)
+        gradients = []
+        for model in (eager, compiled):
+            model.zero_grad()
+            functional.cross_entropy(model(batch).flatten(0, 1), targets.flatten()).backward()
+            gradients.append([parameter.grad for parameter in model.parameters()])
+        for one, other in zip(*gradients, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_rotary_positions_are_relative() -> None:

@@ -12,10 +12,11 @@ from typing import Annotated
 import typer
 
 from data_prep.download_cli import download
+from data_prep.estimate_cli import estimate
 from data_prep.selfplay_cli import selfplay
 
 app = typer.Typer(
-    help="From PGN dumps to games and tokens: download, prepare, stats, verify, show, selfplay.",
+    help="From PGN dumps to games and tokens: download, estimate, prepare, stats, verify, show, selfplay.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -84,6 +85,7 @@ def verify(
 ) -> None:
     """Check a prepared folder against its manifests: digests, counts, legality, tokens."""
     from data_prep.config import DataSection
+    from data_prep.tables import printable
     from data_prep.verify import verify as run
 
     num_workers = DataSection(workers=workers).num_workers
@@ -92,6 +94,8 @@ def verify(
         f"{folder}: in order: {found.num_games:,} games by digest and count, {found.num_replayed:,} replayed"
         + (f" and decoded from {', '.join(found.notations)}" if found.notations else "")
     )
+    for warning in found.warnings:
+        typer.echo(f"warning: {printable(warning).plain}")
 
 
 @app.command()
@@ -112,4 +116,5 @@ def show(
 
 
 app.command()(download)
+app.command()(estimate)
 app.command()(selfplay)

@@ -50,7 +50,8 @@ class InputRecord:
         """What is wrong with the number of games; None if nothing is known to be."""
         if self.expected_games is None or self.games is None or self.games == self.expected_games:
             return None
-        return f"{self.name}: {self.games:,} games were read, but there should be {self.expected_games:,}"
+        name = "".join(character if character.isprintable() else "?" for character in self.name)
+        return f"{name}: {self.games:,} games were read, but there should be {self.expected_games:,}"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able twin."""

@@ -41,11 +41,13 @@ class Verified:
         num_games: games whose digests, counts and hashes were checked.
         num_replayed: games that were replayed, and decoded in each notation.
         notations: names of the token folders.
+        warnings: what the manifest says against its inputs.
     """
 
     num_games: int
     num_replayed: int
     notations: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class _Chosen(NamedTuple):
@@ -83,7 +85,7 @@ def verify(folder: Path, *, sample: int | None, seed: int, num_workers: int) -> 
     for name, tokens_manifest in tokens.items():
         with ProgressLine(f"tokens {name}", num_chosen) as progress:
             _check_tokens(games.parent / "tokens" / name, games, tokens_manifest, manifest["parts"], chosen, progress)
-    return Verified(manifest["games"], num_replayed, tuple(tokens))
+    return Verified(manifest["games"], num_replayed, tuple(tokens), tuple(map(str, manifest.get("warnings", ()))))
 
 
 def check_rows(chosen: _Chosen, shares: dict[str, int]) -> int:
@@ -133,12 +135,17 @@ def _check_games_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         if manifest["games_digest"] != games_digest(parts):
             raise FormatError(f"{path}: its games digest is not that of its parts")
         splits: Counter[str] = Counter()
-        for part in parts:
-            _check_digest(folder / part["file"], part["sha256"])
-            found = _column(folder / part["file"], "split")
-            if len(found) != part["games"]:
-                raise FormatError(f"{folder / part['file']}: {len(found)} games, but the manifest says {part['games']}")
-            splits.update(found)
+        with ProgressLine("digests", num_games) as progress:
+            num_checked = 0
+            for part in parts:
+                _check_digest(folder / part["file"], part["sha256"])
+                found = _column(folder / part["file"], "split")
+                if len(found) != part["games"]:
+                    path = folder / part["file"]
+                    raise FormatError(f"{path}: {len(found)} games, but the manifest says {part['games']}")
+                splits.update(found)
+                num_checked += len(found)
+                progress.show(num_checked, num_checked)
         if any(splits[split] != manifest["splits"][split]["games"] for split in SPLITS):
             raise FormatError(f"{path}: its splits don't have the games that it says")
     except (KeyError, TypeError, AttributeError) as error:

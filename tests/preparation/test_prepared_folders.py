@@ -374,7 +374,7 @@ def test_people_without_a_terminal_see_how_far_prepare_and_verify_are(
     done = run("verify", tmp_path / "out", "--workers", 1)
     assert done.code == 0
     lines = done.err.splitlines()
-    for title in ("replay", "tokens pgn", "tokens english"):
+    for title in ("digests", "replay", "tokens pgn", "tokens english"):
         assert any(re.fullmatch(f"{title}: 60 games, [\\d,]+/s, 0 s left", line) for line in lines), title
 
 

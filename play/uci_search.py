@@ -67,10 +67,6 @@ class Search:
         if not self._is_thought.wait(STOP_PATIENCE_S):
             self.finish(self._fallback())
 
-    def wait(self) -> None:
-        """Until it is answered."""
-        self._is_answered.wait()
-
     def _answer(self, lines: Sequence[str], thought: Thought) -> None:
         self._is_answered.set()
         self._say((*lines, best_move(thought.move)))

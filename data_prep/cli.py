@@ -13,6 +13,7 @@ import typer
 
 from data_prep.download_cli import download
 from data_prep.estimate_cli import estimate
+from data_prep.estimate_cli import estimate
 from data_prep.selfplay_cli import selfplay
 
 app = typer.Typer(
@@ -116,5 +117,6 @@ def show(
 
 
 app.command()(download)
+app.command()(estimate)
 app.command()(estimate)
 app.command()(selfplay)

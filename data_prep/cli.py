@@ -13,7 +13,6 @@ import typer
 
 from data_prep.download_cli import download
 from data_prep.estimate_cli import estimate
-from data_prep.estimate_cli import estimate
 from data_prep.selfplay_cli import selfplay
 
 app = typer.Typer(
@@ -117,6 +116,5 @@ def show(
 
 
 app.command()(download)
-app.command()(estimate)
 app.command()(estimate)
 app.command()(selfplay)

@@ -335,10 +335,13 @@ def _first_choices(
         choice: list[int] = []
         node: int | None = ROOT
         while node in planted.slots:
-            choice.append(predicted.choices[planted.slots[node]])
-            if _is_settled(notation, planted.question.board, choice):
+            token = predicted.choices[planted.slots[node]]
+            if not _goes_on(notation, planted.question.board, choice, token):
                 break
-            node = planted.tree.children[node].get(choice[-1])
+            choice.append(token)
+            if _is_over(notation, planted.question.board, choice):
+                break
+            node = planted.tree.children[node].get(token)
         else:
             pending.append(index)
         choices.append(choice)
@@ -349,18 +352,25 @@ def _first_choices(
         logits_NV = beyond.branch_logits([chain(choices[index]) for index in pending])
         last_NV = logits_NV[np.cumsum([len(choices[index]) for index in pending]) - 1]
         tokens = last_NV.index_fill(1, _index(excluded, last_NV), -math.inf).argmax(1).tolist()
-        for index, token in zip(pending, tokens, strict=True):
-            choices[index].append(token)
-        going_on = [
-            row
-            for row, index in enumerate(pending)
-            if not _is_settled(notation, batch[index].question.board, choices[index])
-        ]
+        going_on = []
+        for row, (index, token) in enumerate(zip(pending, tokens, strict=True)):
+            board = batch[index].question.board
+            if _goes_on(notation, board, choices[index], token):
+                choices[index].append(token)
+                if not _is_over(notation, board, choices[index]):
+                    going_on.append(row)
         if len(going_on) < len(pending):
             pending = [pending[row] for row in going_on]
             beyond = beyond.select(going_on) if going_on else beyond
     return choices
 
 
-def _is_settled(notation: Notation, board: chess.Board, ids: Sequence[int]) -> bool:
-    return len(ids) >= MAX_FIRST_CHOICE_TOKENS or notation.is_complete(board, ids) is not False
+def _goes_on(notation: Notation, board: chess.Board, ids: Sequence[int], token: int) -> bool:
+    """Whether a token belongs to the move: always, unless the move is settled and can't go on with it."""
+    return not ids or notation.is_complete(board, ids) is not True or token in notation.continuations(ids)
+
+
+def _is_over(notation: Notation, board: chess.Board, ids: Sequence[int]) -> bool:
+    """Whether no further token needs to be looked at."""
+    complete = notation.is_complete(board, ids)
+    return len(ids) >= MAX_FIRST_CHOICE_TOKENS or complete is None or (complete and not notation.continuations(ids))

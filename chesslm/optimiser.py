@@ -39,9 +39,9 @@ def schedule(step: int, *, steps: int, warmup_steps: int, decay_share: float) ->
 class Optimiser:
     """AdamW, and Muon for the blocks' matrices where `muon_learning_rate` is set.
 
-    AdamW decays matrices only: gains of norms are scales, and decaying them would shrink the stream. Muon (Jordan et al.
-    2024) steps along the nearest orthogonal matrix to the momentum of the gradient, so that every direction of a matrix
-    learns at the same rate; embeddings and the head aren't maps of a stream to a stream and stay with AdamW.
+    AdamW decays matrices only: gains of norms are scales, and decaying them would shrink the stream. Muon (Jordan et
+    al. 2024) steps along the nearest orthogonal matrix to the momentum of the gradient, so that every direction of a
+    matrix learns at the same rate; embeddings and the head aren't maps of a stream to a stream and stay with AdamW.
 
     Args:
         model: its parameters are updated in place; blocks' weights are named `blocks.…`.

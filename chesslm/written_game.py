@@ -87,8 +87,11 @@ def read_written_game(notation: Notation, ids: Sequence[int]) -> WrittenGame:
         if ids[begin] in vocabulary.not_a_move_ids:
             return WrittenGame(tuple(plies), notation.text(ids[start:]), "result", results.get(ids[begin]))
         end = begin + 1
-        while (complete := notation.is_complete(board, ids[begin:end])) is False and end < len(ids):
+        while end < len(ids) and (
+            notation.is_complete(board, ids[begin:end]) is False or ids[end] in notation.continuations(ids[begin:end])
+        ):
             end += 1
+        complete = notation.is_complete(board, ids[begin:end])
         if complete is False:
             return WrittenGame(tuple(plies), notation.text(ids[start:]), "cut", None)
         between, text = notation.text(ids[start:begin]), notation.text(ids[begin:end])

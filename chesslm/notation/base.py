@@ -123,6 +123,13 @@ class Notation(Protocol):
         """Grammar only: True, the move is settled; False, not yet; None, it can no longer become a move."""
         ...
 
+    def continuations(self, ids: Sequence[int]) -> frozenset[int]:
+        """Tokens with which a settled text could go on to another move; none in most notations.
+
+        In characters `O-O` is settled, and so is `O-O-O`: which of them is written shows only in the next token.
+        """
+        ...
+
     def read(self, board: chess.Board, ids: Sequence[int]) -> chess.Move:
         """The move that ids spell in this position; judges the decoded text, not the segmentation.
 

@@ -21,6 +21,7 @@ NOTATION_MODULES: dict[str, str] = {
     "pgn": "chesslm.notation.pgn",
     "english": "chesslm.notation.english",
     "english_varied": "chesslm.notation.english",
+    "char": "chesslm.notation.char",
 }
 RESOURCE_FILES = ("vocabulary.json", "tokenizer.json")
 

@@ -141,6 +141,11 @@ class SanNotation(ABC):
         del board
         return self._is_settled(ids)
 
+    def continuations(self, ids: Sequence[int]) -> frozenset[int]:
+        """Tokens with which a settled text could go on to another move: none."""
+        del ids
+        return frozenset()
+
     def follow(self, board: chess.Board, move: chess.Move) -> list[int]:
         """What follows from a legal move before anything else is written: its mark, a full stop. May be empty."""
         mark = ""

@@ -109,12 +109,14 @@ def test_every_wording_of_every_legal_move_reads_back(notation: Notation, seed: 
     assert len(texts) == len(moves)
     for ids in moves:
         for length in range(len(ids)):
-            assert ids[:length] not in moves, "no spelling is a prefix of another"
-            assert notation.is_complete(board, ids[:length]) is False
+            goes_on = ids[length] in notation.continuations(ids[:length])
+            assert goes_on or ids[:length] not in moves, "a spelling is a prefix of another"
+            assert notation.is_complete(board, ids[:length]) is goes_on
         for special in (notation.vocabulary.begin_id, *notation.vocabulary.result_ids.values()):
             assert notation.is_complete(board, (*ids[:-1], special)) is None
     texts_in_order = sorted(texts)
-    assert not any(b.startswith(a) for a, b in itertools.pairwise(texts_in_order))
+    prefixes = {a for a, b in itertools.pairwise(texts_in_order) if b.startswith(a)}
+    assert prefixes <= ({"O-O"} if notation.name == "char" else set())
 
 
 @settings(deadline=None, max_examples=4)

@@ -40,8 +40,12 @@ def greedy(model: Decoder, notation: Notation, board: chess.Board) -> list[int]:
         vocabulary = notation.vocabulary
         excluded = vocabulary.not_a_first_token_ids if len(ids) == start else vocabulary.not_a_move_ids
         logits[sorted(excluded)] = -math.inf
-        ids.append(int(logits.argmax()))
-        if notation.is_complete(board, ids[start:]) is not False:
+        token = int(logits.argmax())
+        settled = len(ids) > start and notation.is_complete(board, ids[start:]) is True
+        if settled and token not in notation.continuations(ids[start:]):
+            break
+        ids.append(token)
+        if notation.is_complete(board, ids[start:]) is None:
             break
     return ids[start:]
 

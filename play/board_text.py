@@ -33,11 +33,19 @@ class Glyphs:
         pieces: FEN letter -> character.
         dark: stands on an empty dark square.
         bar: one unit of a bar.
+        bar_parts: the parts of a unit, from the smallest to the largest but one; none if there are none.
+        target: stands on an empty square where a piece can go.
+        refused: stands before what a model wanted and may not.
+        has_half_blocks: whether half a cell can be filled.
     """
 
     pieces: dict[str, str]
     dark: str
     bar: str
+    bar_parts: str = ""
+    target: str = "*"
+    refused: str = "!"
+    has_half_blocks: bool = False
 
     @property
     def text(self) -> str:
@@ -46,6 +54,16 @@ class Glyphs:
 
 
 UNICODE = Glyphs(dict(chess.UNICODE_PIECE_SYMBOLS), dark="·", bar="█")
+# On coloured squares, filled shapes in two colours are easier to tell apart than outlines.
+FILLED = Glyphs(
+    {letter: chess.UNICODE_PIECE_SYMBOLS[letter.lower()] for letter in "KQRBNPkqrbnp"},
+    dark=" ",
+    bar="█",
+    bar_parts="▏▎▍▌▋▊▉",
+    target="•",
+    refused="✗",
+    has_half_blocks=True,
+)
 ASCII = Glyphs({letter: letter for letter in "KQRBNPkqrbnp"}, dark=".", bar="#")
 
 

@@ -6,7 +6,6 @@ Doesn't know: how a game is played (`plain`) or how a model is opened (`opponent
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ import typer
 from chesslm.errors import ConfigError
 from play.inert_text import inert
 from play.ledger import default_ledger, read_entries, tallies
-from play.opponent import RANDOM, Policy, open_opponent
+from play.opponent import RANDOM, Policy, absent, check_name, make_policy, open_opponent
 from play.pgn_in import GivenGame, read_fen, read_moves, read_pgn
 from play.plain import PlainGame
 from play.record_text import tally_lines
@@ -47,7 +46,14 @@ def play(
     ] = None,
     no_ledger: Annotated[bool, typer.Option("--no-ledger", help="record no game")] = False,
     record: Annotated[bool, typer.Option("--record", help="show how models did against people, and leave")] = False,
-    _plain: Annotated[bool, typer.Option("--plain", help="line by line, which is the only way so far")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="line by line; so it is by itself without a terminal")] = False,
+    opponent: Annotated[
+        str | None, typer.Option(help="let this model play in your place, and watch (at the board only)")
+    ] = None,
+    models: Annotated[
+        list[Path] | None, typer.Option(help="a folder of runs to choose models from, at the board; repeatable")
+    ] = None,
+    reveal: Annotated[bool, typer.Option(help="show a model's tokens one after another, at the board")] = True,
 ) -> None:
     """Play against a model in the terminal, or show the record of games against people.
 
@@ -59,34 +65,61 @@ def play(
     if record:
         _show_record(ledger)
         return
-    policy = _policy(temperature, top_k, top_p, seed)
+    policy = make_policy(temperature or 0.0, top_k, top_p, seed=seed, dashes="--")
     given = _given(moves, pgn, fen)
     if ledger is not None and ledger.exists():
         # A file of another kind is never appended to, and a ledger that can't be read is better known now.
         read_entries(ledger)
     terminal = Terminal(ascii_only=ascii_only)
+    is_board = not plain and terminal.is_screen
+    if opponent is not None and not is_board:
+        raise ConfigError("--opponent needs the board: a terminal, and no --plain")
     # A game through a pipe isn't a person's, so it is recorded only where that is asked for.
     kept = ledger or (default_ledger() if terminal.is_typed and not no_ledger else None)
+    extra = ["--ascii"] * ascii_only + ["--no-ledger"] * no_ledger + (["--ledger", str(ledger)] if ledger else [])
+    if is_board:
+        near = None if opponent is None else absent(opponent, policy)
+        table = Table(absent(model, policy), colour=colour, near=near, ledger=kept, extra=extra)
+        _play_at_board(table, policy, terminal, given, folders=models or [], is_revealing=reveal)
+        return
     if terminal.is_typed and model != RANDOM:
         terminal.say("Loading the model ...")
-    opponent = open_opponent(model, policy)
-    extra = ["--ascii"] * ascii_only + ["--no-ledger"] * no_ledger + (["--ledger", str(ledger)] if ledger else [])
-    with opponent.player:
-        if given is not None and (refusal := opponent.refusal(given.board)):
+    seated = open_opponent(model, policy)
+    with seated.player:
+        if given is not None and (refusal := seated.refusal(given.board)):
             raise ConfigError(f"--fen: {inert(refusal)}")
-        table = Table(opponent, colour=colour, ledger=kept, is_typed=terminal.is_typed, extra=extra)
+        table = Table(seated, colour=colour, ledger=kept, is_typed=terminal.is_typed, extra=extra)
         PlainGame(table, terminal).run(given)
 
 
-def _policy(temperature: float | None, top_k: int | None, top_p: float | None, seed: int) -> Policy:
-    if temperature is not None and not math.isfinite(temperature):
-        raise ConfigError(f"--temperature {temperature}: not a finite number")
-    # Not "top_p <= 0", which would let NaN through.
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ConfigError(f"--top-p {top_p:g}: not in (0, 1]")
-    if not temperature and (top_k is not None or top_p is not None):
-        raise ConfigError("--top-k and --top-p choose what is drawn from, so they need a --temperature above 0")
-    return Policy(temperature=temperature or 0.0, top_k=top_k, top_p=top_p, seed=seed)
+def _play_at_board(
+    table: Table,
+    policy: Policy,
+    terminal: Terminal,
+    given: GivenGame | None,
+    *,
+    folders: list[Path],
+    is_revealing: bool,
+) -> None:
+    from play.board import play_at_board
+    from play.board_app import BoardApp
+
+    names = [seat.asked for seat in (table.opponent, table.near) if seat is not None]
+    for name in names:
+        # What is no folder is looked up now: a mistyped name is said before the screen is taken over.
+        if name is None or not Path(name).exists():
+            check_name(name)
+    beside = [Path(name).parent for name in names if name is not None and Path(name).is_dir()]
+    app = BoardApp(
+        table,
+        open_opponent,
+        policy,
+        given=given,
+        ascii_only=not terminal.is_unicode,
+        folders=[*folders, *beside],
+        is_revealing=is_revealing,
+    )
+    play_at_board(app, terminal)
 
 
 def _given(moves: str | None, pgn: Path | None, fen: str | None) -> GivenGame | None:

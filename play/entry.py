@@ -31,11 +31,13 @@ class Entry:
         move: the one legal move that it writes, else None.
         complaint: why it is no move, in a sentence; empty where it is one.
         candidates: the moves it could have meant, in SAN order.
+        is_promotion: whether it lacks nothing but the piece that a pawn becomes.
     """
 
     move: chess.Move | None
     complaint: str = ""
     candidates: tuple[chess.Move, ...] = ()
+    is_promotion: bool = False
 
 
 def read_entry(board: chess.Board, text: str) -> Entry:
@@ -87,8 +89,9 @@ def _several(board: chess.Board, text: str, fits: list[chess.Move]) -> Entry:
     fits = sorted(fits, key=board.san)
     names = [board.san(move) for move in fits]
     listed = f"{', '.join(names[:-1])} or {names[-1]}"
-    what = "needs a piece" if all(move.promotion for move in fits) else "could be more than one move"
-    return Entry(None, f'"{inert(text, limit=20)}" {what}: {listed}', tuple(fits))
+    is_promotion = len({(move.from_square, move.to_square) for move in fits}) == 1
+    what = "needs a piece" if is_promotion else "could be more than one move"
+    return Entry(None, f'"{inert(text, limit=20)}" {what}: {listed}', tuple(fits), is_promotion)
 
 
 def _none(board: chess.Board, text: str, typed: str) -> Entry:

@@ -8,13 +8,14 @@ torch is imported only when a model is asked for: a random opponent answers at o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import chess
 
 from chesslm.config import Section
-from chesslm.errors import GameTooLong, InputError, PlayerError, UnsupportedPosition
+from chesslm.errors import ConfigError, GameTooLong, InputError, PlayerError, UnsupportedPosition
 from chesslm.notation import Notation
 from chesslm.player import ClosingPlayer, Decision, Player, RandomPlayer
 from play.inert_text import inert
@@ -40,6 +41,28 @@ class Policy(Section):
         parts += [f"top-k {self.top_k}"] if self.top_k is not None else []
         parts += [f"top-p {self.top_p:g}"] if self.top_p is not None else []
         return ", ".join([*parts, f"seed {self.seed}"])
+
+
+def make_policy(
+    temperature: float, top_k: int | None = None, top_p: float | None = None, *, seed: int = 0, dashes: str = ""
+) -> Policy:
+    """A policy that makes sense; `dashes` stand before the names in errors, as the person wrote them.
+
+    Raises:
+        ConfigError: a value is out of range, or counts for nothing because nothing is drawn.
+    """
+    if not (math.isfinite(temperature) and temperature >= 0):
+        raise ConfigError(f"{dashes}temperature {temperature}: not a finite number of 0 or more")
+    if top_k is not None and top_k < 1:
+        raise ConfigError(f"{dashes}top-k {top_k}: not 1 or more")
+    # Not "top_p <= 0", which would let NaN through.
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ConfigError(f"{dashes}top-p {top_p:g}: not in (0, 1]")
+    if not temperature and (top_k is not None or top_p is not None):
+        raise ConfigError(
+            f"{dashes}top-k and {dashes}top-p choose what is drawn from, so they need a {dashes}temperature above 0"
+        )
+    return Policy(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +176,18 @@ def open_opponent(name: str | None, policy: Policy) -> Opponent:
         return ModelPlayer(loaded.model, loaded.notation, name=loaded.name, loaded=loaded, **policy.model_dump())
 
     return Opponent(reopen(policy), policy, loaded.digest, loaded.notation.name, name, loaded.notation, reopen)
+
+
+def check_name(name: str | None) -> None:
+    """Whether a name names anything, without loading it.
+
+    Raises:
+        InputError: there is no such model, or none is shipped and none was named.
+    """
+    if name != RANDOM:
+        from chesslm.checkpoints import find_checkpoint
+
+        find_checkpoint(name or _shipped())
 
 
 def _shipped() -> str:

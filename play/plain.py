@@ -116,6 +116,7 @@ class PlainGame:
         self._terminal.tell(*self._news, *said)
         self._news.clear()
         if command is not None:
+            self._terminal.tell("The game is unfinished. This takes it up again:")
             self._terminal.say(command)
 
     # What a typed line does

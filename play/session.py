@@ -234,8 +234,8 @@ class GameSession:
     # Ending
 
     def resign(self) -> None:
-        """The person to move gives up."""
-        self.ending = loss_of(self.board.turn)
+        """The person gives up."""
+        self.ending = loss_of(self.board.turn if self.person is None else self.person)
 
     def claim_draw(self) -> bool:
         """Claim a draw by repetition or the fifty-move rule for the side to move; False where there is none."""

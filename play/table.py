@@ -101,6 +101,15 @@ class Table:
         self.near = near
         self.session.sit(self._near_colour, near)
 
+    def take(self, colour: chess.Color) -> None:
+        """The person sits down on that side, and the model that sat there leaves, or changes sides with the person."""
+        if colour == self._near_colour:
+            self.sit_near(None)
+            return
+        if self.near is not None:
+            self.opponent, self.near = self.near, None
+        self.swap()
+
     def swap(self) -> None:
         """The two sides change places, in this game and in those to come."""
         self._near_colour = not self._near_colour
@@ -127,11 +136,7 @@ class Table:
         is_left = session.ending is None and session.has_played
         # An ended game is recorded, too: Ctrl-C may have come between its end and its record.
         said = self.record() if is_left or session.ending is not None else []
-        return (
-            ([*said, "The game is unfinished. This takes it up again:"], self._command_line())
-            if is_left
-            else (said, None)
-        )
+        return said, self._command_line() if is_left else None
 
     def _command_line(self) -> str:
         board = self.session.board

@@ -6,9 +6,12 @@ Doesn't know: chess.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib
 import io
+import locale
+import os
 import signal
 import sys
 import textwrap
@@ -24,6 +27,8 @@ class Terminal:
 
     Attributes:
         is_typed: whether a person sits at the input, not a pipe or a file.
+        is_screen: whether input and output are a terminal on which a whole screen can be drawn.
+        is_unicode: whether that screen can show Unicode.
         glyphs: Unicode pieces where the output can carry them, else ASCII.
     """
 
@@ -31,6 +36,9 @@ class Terminal:
         self._stdin, self._stdout = sys.stdin, sys.stdout
         self._encoding = self._stdout.encoding or "ascii"
         self.is_typed = self._stdin.isatty()
+        self.is_screen = self.is_typed and self._stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        # The locale, not Python's encoding: in the C locale Python writes UTF-8 that the terminal can't show.
+        self.is_unicode = not ascii_only and self._can_show(UNICODE) and _is_unicode(locale.getencoding())
         self.glyphs = ASCII if ascii_only or not self._can_show(UNICODE) else UNICODE
         if isinstance(self._stdin, io.TextIOWrapper):
             # Bytes that are no text become a move that nobody can read, not a traceback.
@@ -73,6 +81,10 @@ class Terminal:
         except UnicodeEncodeError:
             return False
         return True
+
+
+def _is_unicode(encoding: str) -> bool:
+    return codecs.lookup(encoding).name.startswith("utf")
 
 
 @contextlib.contextmanager

@@ -304,7 +304,7 @@ def test_a_record_without_games_says_so(run: Run, monkeypatch: pytest.MonkeyPatc
         (["--model", "no/such/model"], "no/such/model"),
         (["--model", "random", "--temperature", "1"], "mean nothing to --model random"),
         (["--temperature", "-1"], "--temperature"),
-        (["--temperature", "inf"], "--temperature inf: not a finite number"),
+        (["--temperature", "inf"], "--temperature inf: not a finite number of 0 or more"),
         (["--top-k", "0", "--temperature", "1"], "--top-k"),
         (["--top-p", "0", "--temperature", "1"], "--top-p 0: not in (0, 1]"),
         (["--top-p", "nan", "--temperature", "1"], "--top-p nan: not in (0, 1]"),

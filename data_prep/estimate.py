@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from os import getloadavg
 from pathlib import Path
 
 from chesslm.errors import InputError
@@ -41,6 +42,7 @@ class Speed:
         games_bytes: bytes a game of the games folder.
         token_bytes: notation -> bytes a game of its token folder.
         workers: processes.
+        load: work that the machine had before, as the average number of processes that wanted a core.
     """
 
     games: int
@@ -51,6 +53,7 @@ class Speed:
     games_bytes: float
     token_bytes: dict[str, float]
     workers: int
+    load: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ def measure_speed(config: PrepareConfig, notations: Sequence[str], scratch: Path
     Raises:
         InputError: preparation fails; says how.
     """
+    load = getloadavg()[0]
     games = list(islice(read_source(SAMPLE), POOL_GAMES))
     short, _ = _prepared(scratch / "short", games_in=SHORT_GAMES, config=config, notations=notations, pool=games)
     repeats = min(max(2, round(TARGET_S / short.wall_s)), MAX_REPEATS)
@@ -107,6 +111,7 @@ def measure_speed(config: PrepareConfig, notations: Sequence[str], scratch: Path
         games_bytes=_size(out / "games") / kept,
         token_bytes={name: _size(out / "tokens" / name) / kept for name in notations},
         workers=config.data.num_workers,
+        load=load,
     )
 
 

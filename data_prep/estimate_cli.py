@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from data_prep.download_config import DownloadConfig
     from data_prep.estimate import Estimate, Speed
 
+_BUSY_LOAD = 0.5  # processes that wanted a core before the run: from here on the time is too long
+
 
 def estimate(
     months: Annotated[list[str] | None, typer.Argument(metavar="[YYYY-MM]...", help="which dumps")] = None,
@@ -90,7 +92,8 @@ def _table(found: Estimate, speed: Speed, where: str, *, is_counted: bool, is_si
         if _duration(shortest) == _duration(longest)
         else f"{_duration(shortest)} – {_duration(longest)}",
         f"measured now, with {speed.workers} processes, on {speed.games:,} made-up games: {1 / speed.game_s:,.0f} a "
-        f"second after {speed.start_s:.1f} s; in proportion to games and to bytes; without the download",
+        f"second after {speed.start_s:.1f} s; in proportion to games and to bytes; without the download"
+        + (f"; the machine had other work (load average {speed.load:.1f})" if speed.load > _BUSY_LOAD else ""),
     )
     table.add_row(
         "memory",

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,9 +28,11 @@ import pyarrow.parquet as pq
 import typer
 
 from chesslm.errors import UserError
+from data_prep.blocks import cut_blocks
 from data_prep.config import PrepareConfig
 from data_prep.frames import pack_frame
 from data_prep.games import parse_raw, split_games
+from data_prep.headers import TAGS, read_block
 from data_prep.prepare import prepare
 from data_prep.replay_outcome import Replayed
 from data_prep.replay_reference import replay_reference
@@ -140,6 +143,30 @@ def _check_rows(rows: Sequence[dict[str, Any]], num_read: int, text: bytes) -> N
             raise Finding(f"result {row['result']} of {outcome.result} in the movetext and headers {raw.headers}")
 
 
+def check_borders(text: bytes, block_len: int) -> None:
+    """The blocks of a text have the games and tags that the splitter finds in the whole of it, one by one.
+
+    Raises:
+        Finding: they haven't.
+    """
+    expected = []
+    for raw in split_games([text]):
+        headers = parse_raw(raw).headers
+        movetext = raw.offset + raw.headers_len
+        end = raw.offset + raw.num_bytes
+        expected.append((raw.offset, movetext, end, {tag: headers[tag] for tag in TAGS if tag in headers}))
+    found = []
+    for block in cut_blocks([text], block_len=block_len):
+        games = read_block(block)
+        for row in range(len(games)):
+            cuts = (block.offset + int(cut[row]) for cut in (games.starts, games.movetexts, games.ends))
+            codes = {tag: int(games[tag].codes[row]) for tag in TAGS}
+            found.append((*cuts, {tag: games[tag].values[code] for tag, code in codes.items() if code >= 0}))
+    for one, other in zip_longest(found, expected):
+        if one != other:
+            raise Finding(f"in blocks of {block_len} bytes a game is {one}, in the whole text {other}")
+
+
 def main(
     runs: Annotated[int, typer.Option(min=1, help="files")] = 300,
     seed: Annotated[int, typer.Option(help="decides every file")] = 1,
@@ -161,6 +188,8 @@ def main(
             )
             try:
                 counts += check(file, out, config, hostile.text)
+                if hostile.text is not None:
+                    check_borders(hostile.text, generator.randrange(40, 4_000))
             except Finding as finding:
                 typer.echo(f"seed {seed}, file {number}: {finding}: {hostile.content!r}", err=True)
                 raise typer.Exit(1) from finding

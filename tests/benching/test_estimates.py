@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,15 @@ def test_a_month_is_looked_up_in_the_official_lists(capsys: pytest.CaptureFixtur
     assert "33 min – 50 min" in shown or "34 min – 50 min" in shown
     assert "an estimate, not a promise" in shown
     assert "https://database.lichess.org" in shown
+    assert "other work" not in shown
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_busy_machine_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = replace(SPEED, load=3.0)
+    monkeypatch.setattr(estimate, "measure_speed", lambda config, notations, scratch: busy)
+    assert main(["data", "estimate", "--games", "5"]) == 0
+    assert "load average 3.0" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("measured")

@@ -11,6 +11,7 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_prep.blocks import cut_blocks
 from data_prep.config import PrepareConfig
 from data_prep.replay_outcome import Replayed
 from data_prep.replay_reference import replay_reference
@@ -54,6 +55,7 @@ def test_damaged_files_keep_every_promise(tmp_path_factory: pytest.TempPathFacto
     file = folder / f"hostile{hostile.suffix}"
     file.write_bytes(hostile.content)
     dumps.check(file, folder / "out", PrepareConfig.model_validate({"data": {"workers": 1}}), hostile.text)
+    dumps.check_borders(hostile.text or b"", generator.randrange(40, 2_000))
 
 
 def test_undamaged_games_are_kept_whatever_their_spelling() -> None:
@@ -126,6 +128,14 @@ def test_the_commands_say_what_they_ran(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.startswith("60 movetexts, seed 7, no finding: ")
     dumps.main(runs=8, seed=7)
     assert capsys.readouterr().out.startswith("8 files, ")
+
+
+def test_a_game_that_a_block_loses_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"".join(random_game(random.Random(number), b"1. e4 *") for number in range(9))
+    dumps.check_borders(text, 300)
+    monkeypatch.setattr(dumps, "cut_blocks", lambda pieces, block_len: list(cut_blocks(pieces, block_len=300))[:-1])
+    with pytest.raises(Finding, match="in blocks of 300 bytes a game is None"):
+        dumps.check_borders(text, 300)
 
 
 @pytest.mark.parametrize("target", [movetext, dumps], ids=["movetext", "dumps"])

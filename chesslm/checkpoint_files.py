@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -151,8 +152,8 @@ def write_checkpoint(
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        _write_tensors(temporary / MODEL_FILE, weights, WEIGHTS_FORMAT)
-        _write_tensors(temporary / TRAINING_FILE, training, TRAINING_FORMAT)
+        write_tensors(temporary / MODEL_FILE, weights, WEIGHTS_FORMAT)
+        write_tensors(temporary / TRAINING_FILE, training, TRAINING_FORMAT)
         for name, content in notation.resources().items():
             write_bytes(temporary / name, content)
         info = CheckpointInfo(
@@ -173,7 +174,12 @@ def write_checkpoint(
     return folder
 
 
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], kind: str) -> None:
+    """Write named tensors whole; equal tensors make equal bytes.
+
+    Raises:
+        OSError: no room, or another error of the operating system.
+    """
     content = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
 
     def write(temporary: Path) -> None:
@@ -204,7 +210,7 @@ def keep_newest(run_folder: Path, count: int) -> None:
 
 
 def read_weights(folder: Path, info: CheckpointInfo) -> dict[str, Tensor]:
-    """The weights of a checkpoint, on the CPU.
+    """The weights of a checkpoint, on the CPU, in float32 (a shipped model's file holds float16).
 
     Raises:
         InputError: the file is missing, cut short, or not the one that `checkpoint.json` names by its sha256.
@@ -214,7 +220,7 @@ def read_weights(folder: Path, info: CheckpointInfo) -> dict[str, Tensor]:
     found = sha256_file(path)
     if found != info.model_sha256:
         raise InputError(f"{path}: its sha256 is {found[:12]}…, but {INFO_FILE} names {info.model_sha256[:12]}…")
-    return tensors
+    return {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
 
 
 def read_training(folder: Path) -> dict[str, Tensor]:

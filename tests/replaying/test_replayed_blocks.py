@@ -1,8 +1,7 @@
-"""The fast path's arrays, and when `replay_many` uses it."""
+"""The fast path's arrays."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,8 @@ import numpy as np
 import pytest
 
 from chesslm.game import moves_digest
-from data_prep import replay, replay_block, replay_kernel
-from data_prep.replay import ManyReplays, Rejected, Replayed, replay_many, replay_movetext
+from data_prep import replay_block, replay_kernel
+from data_prep.replay import Replayed, replay_movetext
 from data_prep.replay_block import RESULTS
 from data_prep.replay_outcome import Problem
 
@@ -53,6 +52,13 @@ def test_moves_are_packed_into_sixteen_bits(block: replay_block.ReplayedBlock) -
     assert block.ply_offsets.tolist() == [0, 9, 9, 9, 18, 18, 22]
 
 
+def test_each_ply_says_where_its_word_ends(block: replay_block.ReplayedBlock) -> None:
+    text = bytes(block.text)
+    last_words = [text[:end].rsplit(b" ", 1)[1] for end in block.word_ends.tolist()]
+    assert b" ".join(last_words[:9]) == b"e4 e5 Nf3 Nc6 Bb5 a6 Bxc6 dxc6 0-0"
+    assert last_words[-1] == b"Qh4"
+
+
 def test_spans_may_lie_anywhere_in_a_text() -> None:
     text = b'[Site "?"]\n\n1. e4 e5 *\n\n[Site "!"]\n\n1. d4 d5 0-1\n'
     starts = np.array([text.index(b"1. d4"), text.index(b"1. e4")])
@@ -88,43 +94,6 @@ def test_the_longest_moves_of_the_shortest_spelling_fit() -> None:
     assert outcome == replay_movetext(movetext)
     assert isinstance(outcome, Replayed)
     assert len(outcome.san) == 16
-
-
-def test_many_replays_turn_to_the_fast_path_when_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    fast_sizes: list[int] = []
-    block_of = replay_block.replay_block
-
-    def counting(movetexts: list[bytes]) -> replay_block.ReplayedBlock:
-        fast_sizes.append(len(movetexts))
-        return block_of(movetexts)
-
-    monkeypatch.setattr(replay_block, "replay_block", counting)
-    many, expected = ManyReplays(fast_from=8), [replay_movetext(movetext) for movetext in MOVETEXTS[:3]]
-    for _ in range(4):
-        assert many(MOVETEXTS[:3]) == expected
-    # A rejection asks for the position by replaying what stands before it.
-    assert [size for size in fast_sizes if size > 1] == [3, 3]
-
-
-def test_many_replays_hand_over_bounded_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "CHUNK_LEN", 60)
-    expected = [replay_movetext(movetext) for movetext in MOVETEXTS]
-    assert ManyReplays(fast_from=0)(MOVETEXTS) == expected
-    assert ManyReplays(fast_from=0)([]) == []
-
-
-def test_replay_many_is_the_processs_own() -> None:
-    outcomes = replay_many([b"1. e4", b"1. e5"])
-    assert isinstance(outcomes[0], Replayed)
-    assert isinstance(outcomes[1], Rejected)
-
-
-def test_a_few_games_are_replayed_without_loading_numba() -> None:
-    program = (
-        "import sys; from data_prep.replay import replay_many; replay_many([b'1. e4']); print('numba' in sys.modules)"
-    )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert ran.stdout == "False\n"
 
 
 def test_the_kernel_does_without_a_cache_where_none_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
-"""From token files to steps: which games, in which order, in which rows.
+"""From games to steps: in which order, in which rows, in which process.
 
-Knows: how games are chosen and ordered (the same for every notation), how many make a step, how a step is cut into
-micro-batches of games of similar length.
-Doesn't know: models, optimisers, files of a run. All state is a `Place`: three numbers that a checkpoint keeps.
+Knows: how games are ordered (the same for every notation), how many make a step, how a step is dealt to processes and
+cut into micro-batches of games of similar length.
+Doesn't know: token files (`token_games`), models, optimisers, files of a run. All state is a `Place`: three numbers
+that a checkpoint keeps.
 
 Order: a game's place in an epoch is decided by its moves hash, the seed and the epoch alone. Token ids, notation, the
 order of files and the other games have no part in it, so two notations of one games folder see "the same games in the
@@ -19,93 +20,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from heapq import heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from chesslm.errors import ConfigError, InputError
-from chesslm.token_files import TokenFile, read_token_file, token_files
-
-Indices = npt.NDArray[np.int64]
-
-
-class TokenGames:
-    """The games of one split as tokens, smallest moves hash first.
-
-    Games of equal hash (equal moves; only where duplicates were kept) stand in the order of the files.
-
-    Args:
-        contents: the token files, as read.
-        max_games: keep the games of smallest hash, these many; all if None.
-    """
-
-    def __init__(self, contents: Sequence[TokenFile], max_games: int | None = None) -> None:
-        self._contents = tuple(contents)
-        file_of = np.repeat(np.arange(len(contents)), [len(content) for content in contents])
-        game_of = _join([np.arange(len(content)) for content in contents])
-        hashes = np.concatenate([np.zeros(0, np.uint64), *(content.moves_hashes for content in contents)])
-        order = np.argsort(hashes, kind="stable")[:max_games]
-        self._file_of: Indices = file_of[order]
-        self._game_of: Indices = game_of[order]
-        self.moves_hashes: npt.NDArray[np.uint64] = hashes[order]
-        self.lens: Indices = _join([np.diff(content.game_starts) for content in contents])[order]
-        """Tokens of each game, begin and end included."""
-        self.num_plies: Indices = _join([np.diff(content.ply_game_starts) for content in contents])[order]
-        """Plies of each game."""
-
-    def __len__(self) -> int:
-        return len(self.lens)
-
-    def game_tokens(self, index: int) -> npt.NDArray[np.uint16]:
-        """Token ids of one game, begin to end."""
-        content: TokenFile = self._contents[int(self._file_of[index])]
-        return content.game_tokens(int(self._game_of[index]))
-
-
-def read_token_games(
-    folder: Path, split: str, *, fingerprint: str, games_digest: str, max_games: int | None = None
-) -> TokenGames:
-    """The games of a split from a folder of token files.
-
-    Args:
-        folder: `<data>/tokens/<notation>`.
-        split: train, val or test.
-        fingerprint: of the vocabulary that the files must have been written with.
-        games_digest: of the games folder that the files must have been written from.
-        max_games: as in `TokenGames`.
-
-    Raises:
-        InputError: no such files, a file that is cut short, or no games in them.
-        FormatError: files of another vocabulary or of other games.
-        ConfigError: fewer games than `max_games`.
-    """
-    paths = token_files(folder, split)
-    if not paths:
-        raise InputError(f"{folder}: no {split} token files; make them with `chesslm data prepare`")
-    contents = [read_token_file(path, fingerprint=fingerprint, games_digest=games_digest) for path in paths]
-    games = TokenGames(contents, max_games)
-    if not len(games):
-        raise InputError(f"{folder}: the {split} split has no games")
-    if max_games is not None and len(games) < max_games:
-        raise ConfigError(f"data.max_games is {max_games}, but {folder} has only {len(games)} {split} games")
-    return games
-
-
-def require_fit(games: TokenGames, *, context_len: int, tokens_per_micro_batch: int) -> None:
-    """Refuse train games that don't fit whole, before anything is trained: a game is never cut.
-
-    Raises:
-        ConfigError: names the key that is too small and the longest game.
-    """
-    index = int(games.lens.argmax())
-    longest = int(games.lens[index])
-    told = f"the longest train game has {longest} tokens (moves hash {int(games.moves_hashes[index]):016x})"
-    if longest > context_len:
-        raise ConfigError(f"model.context_len is {context_len}, but {told}")
-    if longest - 1 > tokens_per_micro_batch:
-        raise ConfigError(f"training.tokens_per_micro_batch is {tokens_per_micro_batch}, but {told}")
+from chesslm.errors import ConfigError
+from chesslm.token_games import Indices, TokenGames
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,12 +160,42 @@ class MicroBatch:
     targets_N: torch.Tensor
 
     def to(self, device: torch.device) -> MicroBatch:
-        """The same batch on a device."""
+        """The same batch on a device; from pinned memory the copy goes on while the device computes."""
         return MicroBatch(
             self.tokens_BT.to(device, non_blocking=True),
             self.real_N.to(device, non_blocking=True),
             self.targets_N.to(device, non_blocking=True),
         )
+
+    def pinned(self) -> MicroBatch:
+        """The same batch in memory that a CUDA device reads by itself."""
+        return MicroBatch(self.tokens_BT.pin_memory(), self.real_N.pin_memory(), self.targets_N.pin_memory())
+
+
+def empty_batch(pad_id: int) -> MicroBatch:
+    """A row of padding, nothing of which counts: what a process computes while others still have games.
+
+    Its loss and all its gradients are zero.
+    """
+    nothing = torch.zeros(0, dtype=torch.int64)
+    return MicroBatch(torch.full((1, 1), pad_id), nothing, nothing)
+
+
+def deal(lens: Indices, num_shares: int) -> list[Indices]:
+    """Games to processes, so that all have about as many tokens: positions in `lens`, rising, for each share.
+
+    The longest game first, each to the share that has least (Graham 1969): shares differ by one game at most.
+
+    >>> [share.tolist() for share in deal(np.array([30, 90, 60, 40, 20]), 2)]
+    [[0, 1], [2, 3, 4]]
+    """
+    shares: list[list[int]] = [[] for _ in range(num_shares)]
+    loads = [(0, share) for share in range(num_shares)]
+    for index in np.argsort(-lens, kind="stable"):
+        load, share = heappop(loads)
+        shares[share].append(int(index))
+        heappush(loads, (load + int(lens[index]), share))
+    return [np.sort(np.array(share, np.int64)) for share in shares]
 
 
 def micro_batches(
@@ -296,7 +248,3 @@ def _rows(rows: Sequence[npt.NDArray[np.uint16]], pad_id: int) -> MicroBatch:
     real = np.concatenate([index * width + np.arange(len(row) - 1) for index, row in enumerate(rows)])
     targets = np.concatenate([row[1:] for row in rows]).astype(np.int64)
     return MicroBatch(torch.from_numpy(tokens), torch.from_numpy(real), torch.from_numpy(targets))
-
-
-def _join(arrays: Sequence[Indices]) -> Indices:
-    return np.concatenate([np.zeros(0, np.int64), *arrays])

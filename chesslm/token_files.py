@@ -137,6 +137,16 @@ def read_token_file(path: Path, *, fingerprint: str | None = None, games_digest:
         FormatError: not a token file, of another vocabulary than `fingerprint`, of other games than `games_digest`,
             or its offsets don't fit.
     """
+    arrays = _read_arrays(path, tuple(_ARRAYS), fingerprint, games_digest)
+    content = TokenFile(**arrays)
+    _check_offsets(path, content)
+    return content
+
+
+def _read_arrays(
+    path: Path, names: Sequence[str], fingerprint: str | None, games_digest: str | None
+) -> dict[str, npt.NDArray[Any]]:
+    """Some arrays of a token file that is whole and the one that was meant; raises as `read_token_file`."""
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -145,7 +155,7 @@ def read_token_file(path: Path, *, fingerprint: str | None = None, games_digest:
             missing = sorted(set(_ARRAYS) - set(file.keys()))
             if missing:
                 raise FormatError(f"{path}: no array {missing[0]!r}")
-            arrays = {name: file.get_tensor(name) for name in _ARRAYS}
+            arrays = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: not a readable token file: {error}") from error
     found = metadata.get("vocabulary_fingerprint", "")
@@ -156,12 +166,48 @@ def read_token_file(path: Path, *, fingerprint: str | None = None, games_digest:
     found = metadata.get("games_digest", "")
     if games_digest is not None and found != games_digest:
         raise FormatError(f"{path}: written from games {found[:12]}, but the games folder is {games_digest[:12]}")
-    for name, kind in _ARRAYS.items():
-        if arrays[name].dtype != kind or arrays[name].ndim != 1:
-            raise FormatError(f"{path}: array {name!r} is {arrays[name].dtype}, expected {np.dtype(kind)}")
-    content = TokenFile(**arrays)
-    _check_offsets(path, content)
-    return content
+    for name in names:
+        if arrays[name].dtype != _ARRAYS[name] or arrays[name].ndim != 1:
+            raise FormatError(f"{path}: array {name!r} is {arrays[name].dtype}, expected {np.dtype(_ARRAYS[name])}")
+    return arrays
+
+
+@dataclass(frozen=True)
+class MappedTokens:
+    """A token file of which only games are asked for: their places are in memory, their tokens stay on the disk."""
+
+    tokens: npt.NDArray[np.uint16]
+    game_starts: npt.NDArray[np.int64]
+    moves_hashes: npt.NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.moves_hashes)
+
+    def game_tokens(self, index: int) -> npt.NDArray[np.uint16]:
+        """Tokens of one game, begin to end."""
+        return self.tokens[self.game_starts[index] : self.game_starts[index + 1]]
+
+
+def map_token_file(path: Path, *, fingerprint: str | None = None, games_digest: str | None = None) -> MappedTokens:
+    """Open a token file for its games alone: processes on one machine share what they read of it.
+
+    Raises:
+        InputError, FormatError: as `read_token_file`.
+    """
+    arrays = _read_arrays(path, ("game_starts", "moves_hashes"), fingerprint, games_digest)
+    with path.open("rb") as file:
+        header_len = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(header_len))["tokens"]
+    count = int(entry["shape"][0])
+    if entry["dtype"] != _DTYPES[np.uint16]:
+        raise FormatError(f"{path}: array 'tokens' is {entry['dtype']}, expected {_DTYPES[np.uint16]}")
+    # An empty file can't be mapped.
+    begin = 8 + header_len + int(entry["data_offsets"][0])
+    tokens = np.memmap(path, np.uint16, "r", begin, (count,)) if count else np.zeros(0, np.uint16)
+    starts, hashes = arrays["game_starts"], arrays["moves_hashes"]
+    if len(starts) != len(hashes) + 1 or starts[0] != 0 or starts[-1] != count or not _rises(starts):
+        raise FormatError(f"{path}: its offsets don't fit its tokens")
+    return MappedTokens(tokens, starts, hashes)
 
 
 def _check_offsets(path: Path, content: TokenFile) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from chesslm.batches import Plan, TokenGames, read_token_games, require_fit
+from chesslm.batches import Plan
 from chesslm.checkpoints import fresh_model, initialise_from, pick_device
 from chesslm.config import TrainConfig
 from chesslm.errors import InputError
@@ -22,6 +22,7 @@ from chesslm.model import Decoder
 from chesslm.notation import Notation
 from chesslm.notation.registry import load_notation
 from chesslm.run_folder import RunIdentity
+from chesslm.token_games import TokenGames, read_token_games, require_fit
 from chesslm.validation import Validator, val_games
 
 

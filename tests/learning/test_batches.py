@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chesslm import batches
-from chesslm.batches import Place, Plan, TokenGames, cut, micro_batches, read_token_games, require_fit
+from chesslm.batches import Place, Plan, cut, deal, empty_batch, micro_batches
 from chesslm.errors import ConfigError, FormatError, InputError
 from chesslm.game_files import read_manifest
 from chesslm.notation.registry import load_notation
-from chesslm.token_files import TokenFile, read_token_file, write_token_file
+from chesslm.token_files import TokenFile, map_token_file, read_token_file, write_token_file
+from chesslm.token_games import TokenGames, read_token_games, require_fit
 
 PAD = 9
 
@@ -221,3 +222,29 @@ def test_token_files_of_another_vocabulary_or_other_games_or_cut_short_are_refus
     short.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="not a readable token file"):
         read_token_games(tmp_path, "train", fingerprint=fingerprint, games_digest="")
+
+
+def test_a_mapped_file_gives_the_same_games_as_a_read_one(data: Path) -> None:
+    path = data / "tokens" / "english" / "train-00000.safetensors"
+    read, mapped = read_token_file(path), map_token_file(path)
+    assert len(read) == len(mapped) == 37
+    assert all(np.array_equal(read.game_tokens(index), mapped.game_tokens(index)) for index in range(37))
+    assert isinstance(mapped.tokens, np.memmap)
+
+
+@settings(deadline=None, max_examples=40)
+@given(lens=st.lists(st.integers(1, 60), max_size=23), num_shares=st.integers(1, 5))
+def test_every_game_is_dealt_once_and_no_process_has_more_than_a_game_beyond_another(
+    lens: list[int], num_shares: int
+) -> None:
+    shares = deal(np.array(lens, np.int64), num_shares)
+    assert len(shares) == num_shares
+    assert sorted(int(index) for share in shares for index in share) == list(range(len(lens)))
+    loads = [sum(lens[index] for index in share) for share in shares]
+    assert max(loads) - min(loads) <= max(lens, default=0)
+
+
+def test_an_empty_batch_has_a_row_to_compute_and_nothing_to_learn() -> None:
+    batch = empty_batch(PAD)
+    assert batch.tokens_BT.tolist() == [[PAD]]
+    assert (batch.real_N.numel(), batch.targets_N.numel()) == (0, 0)

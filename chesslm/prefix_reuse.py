@@ -38,16 +38,20 @@ class _Held:
     Args:
         reading: its texts in a cache.
         tokens: their ids, a row each, -1 after the end.
-        is_current: whether nothing newer has most of a text.
+        is_current: for each text whether nothing newer has most of it.
     """
 
     reading: DecoderReading
     tokens: np.ndarray[tuple[int, int], np.dtype[np.int64]]
-    is_current: list[bool]
+    is_current: np.ndarray[tuple[int], np.dtype[np.bool_]]
 
     @property
     def num_bytes(self) -> int:
         return self.reading.cache.num_bytes + self.reading.hidden_BTC.nbytes
+
+    def lengths(self) -> Lengths:
+        """Tokens of each text."""
+        return np.array([stop - start for start, stop in self.reading.columns], dtype=np.int64)
 
     def shared_lens(self, prompt: Sequence[int]) -> Lengths:
         """How many tokens each text has in common with the beginning of `prompt`."""
@@ -66,8 +70,7 @@ class _Source:
 
     def is_most(self) -> bool:
         """Whether whoever goes on from here has most of the remembered text."""
-        start, stop = self.held.reading.columns[self.row]
-        return 2 * self.length >= stop - start
+        return bool(2 * self.length >= self.held.lengths()[self.row])
 
 
 @dataclass
@@ -110,7 +113,7 @@ class RememberingModel:
         else:
             reading = self._go_on(prompts, sources, num_new)
             self.num_fed += sum(min(n, num_new) for n in lengths)
-        self._remember(prompts, reading, sources)
+        self._remember(prompts, reading)
         return reading
 
     def _source(self, prompt: Sequence[int]) -> _Source | None:
@@ -166,17 +169,16 @@ class RememberingModel:
             hiddens.append(reading.hidden_BTC[row, start : start + num_kept])
         return KeyValueCache.right_aligned(stretches), right_aligned(hiddens, max(kept))
 
-    def _remember(
-        self, prompts: Sequence[Sequence[int]], reading: DecoderReading, sources: Sequence[_Source | None]
-    ) -> None:
-        for source in sources:
-            if source is not None and source.is_most():
-                source.held.is_current[source.row] = False
+    def _remember(self, prompts: Sequence[Sequence[int]], reading: DecoderReading) -> None:
+        for held in self._held:
+            lengths = held.lengths()
+            for prompt in prompts:
+                held.is_current &= 2 * held.shared_lens(prompt) < lengths
         tokens = np.full((len(prompts), max(map(len, prompts))), -1, dtype=np.int64)
         for row, prompt in enumerate(prompts):
             tokens[row, : len(prompt)] = prompt
-        self._held = [held for held in self._held if any(held.is_current)]
-        self._held.append(_Held(reading, tokens, [True] * len(prompts)))
+        self._held = [held for held in self._held if held.is_current.any()]
+        self._held.append(_Held(reading, tokens, np.ones(len(prompts), dtype=np.bool_)))
         while len(self._held) > 1 and sum(held.num_bytes for held in self._held) > self.max_bytes:
             self._held.pop(0)
 

@@ -119,6 +119,17 @@ def test_a_batch_is_fed_as_much_as_its_least_known_text_needs(small: Decoder) ->
     assert model.num_fed - before == 3 * 5 + 1
 
 
+def test_a_game_that_is_gone_through_again_leaves_no_trail(small: Decoder) -> None:
+    model = RememberingModel(small)
+    whole = [1, *[2] * 50]
+    model.read([whole])
+    for length in range(1, 40):
+        before = model.num_fed
+        model.read([whole[:length]])
+        assert model.num_fed - before == 1
+    assert len(model._held) <= 2
+
+
 def test_memory_has_a_bound_and_can_be_given_back(small: Decoder) -> None:
     model = RememberingModel(small, max_bytes=0)
     for _ in range(2):

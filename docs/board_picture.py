@@ -43,7 +43,7 @@ def main() -> None:
     options.add_argument("--model", required=True, help="as for chesslm play")
     options.add_argument("--moves", required=True, help="White's moves, set apart by spaces")
     options.add_argument("--typed", default="", help="what is being typed")
-    options.add_argument("--size", default="104x36", help="columns x rows")
+    options.add_argument("--size", default="92x26", help="columns x rows")
     options.add_argument("--out", type=Path, required=True, help="the SVG file")
     given = options.parse_args()
     width, height = (int(part) for part in given.size.split("x"))

@@ -152,6 +152,7 @@ class BoardApp(App[None], inherit_bindings=False):
         view.fit(*self.size)
         view.turn_page()
         screen.set_class(view.is_narrow, "-narrow")
+        screen.set_class(view.is_tall, "-tall")
         screen.set_class(view.is_roomy, "-roomy")
         self._show_board()
         for name, title in (("#mind", view.mind_title()), ("#page", view.page_title())):

@@ -23,7 +23,7 @@ Screen { background: #1b2226; color: #dfe7ec; }
 #matches { width: 1fr; height: 1; }
 Footer { background: #263037; scrollbar-size: 0 0; }
 .-narrow #side { display: none; }
-.-narrow #messages { height: 2; }
+.-tall #messages { height: 2; }
 .-roomy #mind { height: 14; }
 .-roomy #messages { height: 4; border-top: solid #46555e; }
 

@@ -38,6 +38,7 @@ class View:
     Attributes:
         look: how the board is drawn, for the room that `fit` was told of.
         is_narrow: whether there is no room for panels beside the board.
+        is_tall: whether there is more room below it than has to be.
         is_roomy: whether there is much room below it.
         typed: what is being typed.
         picked: the square of the picked piece.
@@ -46,7 +47,7 @@ class View:
     def __init__(self, course: Course, glyphs: Glyphs, *, has_drawn_marks: bool, is_revealing: bool) -> None:
         self.course = course
         self.look = Look(glyphs, has_drawn_marks=has_drawn_marks)
-        self.is_narrow = self.is_roomy = False
+        self.is_narrow = self.is_tall = self.is_roomy = False
         self.typed = ""
         self.picked: chess.Square | None = None
         self._glyphs = glyphs
@@ -112,6 +113,7 @@ class View:
                 break
         self.is_narrow = self.look.width + _SIDE_WIDTH > width
         self.is_roomy = self.look.height + _ROOMY_HEIGHT <= height
+        self.is_tall = height > self.look.height + _LOWER_HEIGHT
 
     # The board
 
@@ -173,7 +175,8 @@ class View:
         """The game in tokens, as far as it is revealed."""
         shown = self._pieces[: len(self._pieces) - self._num_hidden]
         if not shown:
-            return Text("This player reads and writes no tokens.", FAINT)
+            is_waiting = self.course.table.opponent.is_absent
+            return Text("Not loaded yet." if is_waiting else "This player reads and writes no tokens.", FAINT)
         return page_lines(shown, self._glyphs, width, height)
 
     def page_title(self) -> str:

@@ -93,7 +93,7 @@ def _verdict(decision: Decision, glyphs: Glyphs, width: int) -> list[Text]:
         text.append(f"{percent(decision.legal_mass):>8}  ", _PLAIN)
         rows.append(text.append(bar(decision.legal_mass, width - _LABEL_WIDTH + 1, glyphs), _MASS_BAR))
     if decision.first_choice is not None:
-        written = inert(decision.first_choice, limit=max(8, width - 20))
+        written = inert(decision.first_choice, limit=max(8, width - 21))
         if decision.first_choice_move is None:
             rows.append(Text(f"{glyphs.refused} it wanted {written}: illegal", _REFUSED))
         else:

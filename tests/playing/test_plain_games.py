@@ -318,6 +318,7 @@ def test_a_record_without_games_says_so(run: Run, monkeypatch: pytest.MonkeyPatc
         (["--fen", "8/8/8 w"], "--fen: no FEN: "),
         (["--fen", "8/8/8/8/8/8/8/4K3 w - - 0 1"], "--fen: not a position of standard chess: no black king"),
         (["--ledger", "noise.jsonl", "--model", "random"], "noise.jsonl, line 1: not JSON"),
+        (["--opponent", "random", "--model", "random"], "--opponent needs the board"),
         (["--ledger", "x", "--no-ledger"], "--ledger and --no-ledger exclude each other"),
         (["--record", "--no-ledger"], "--record and --no-ledger exclude each other"),
         (["--record", "--ledger", "none.jsonl"], "can't read none.jsonl"),

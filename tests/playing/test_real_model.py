@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import chess
 import pytest
 
 from chesslm.checkpoint_files import TrainingState, write_checkpoint
 from chesslm.checkpoints import fresh_model
 from chesslm.config import ModelSection, RunSection, TrainConfig, TrainDataSection, TrainingSection
 from chesslm.notation.registry import build_notation
+from play.model_list import list_models
+from play.opponent import Policy, open_opponent
 
 CONTEXT_LEN = 32
 
@@ -60,3 +63,19 @@ def test_a_game_beyond_the_context_ends_there(checkpoint: Path, run: Callable[..
     shuffle = " ".join(["Nf3 Nf6 Ng1 Ng8", "Nc3 Nc6 Nb1 Nb8", "Na3 Na6 Nb1 Nb8"])
     played = run("--model", str(checkpoint), "--moves", shuffle, lines=["e4", "quit"])
     assert "The game has become too long for tiny/step_00000001 to write; it" in played.out
+
+
+def test_the_list_of_models_knows_a_run(checkpoint: Path) -> None:
+    folder = checkpoint.parents[2]
+    assert (str(folder / "tiny"), "(pgn, 0 games seen)") in [
+        (name, f"({about.rpartition('(')[2]}") for name, about in list_models([folder])
+    ]
+
+
+def test_the_policy_of_a_loaded_model_changes_without_loading_it_again(checkpoint: Path) -> None:
+    opponent = open_opponent(str(checkpoint), Policy())
+    drawn = opponent.under(Policy(temperature=0.5))
+    assert drawn.details == "pgn, temperature 0.5, seed 0"
+    assert drawn.digest == opponent.digest
+    assert "can't play from there (pgn)" in opponent.refusal(chess.Board("4k3/8/8/8/8/8/8/4K3 w - - 0 1"))
+    assert opponent.refusal(chess.Board()) == ""

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -141,7 +141,7 @@ def _columns(
     columns = {
         "id": pa.array(_ids(games["Site"], rows, digests), pa.string()),
         "san": san if len(kept) == len(replayed) else san.take(pa.array(kept)),
-        "result": _shared_strings(results.tolist()),
+        "result": pa.array(results, pa.string()),
         "split": pa.array(SPLITS).take(pa.array(_splits(config.split)[buckets])),
         "moves_hash": pa.array(hashes),
         "white_elo": _elos(games["WhiteElo"], rows),
@@ -168,10 +168,6 @@ def _ids(sites: TagColumn, rows: npt.NDArray[np.int64], digests: Sequence[bytes]
         site[1] if (site := match(values[code])) else digest[:8].hex()
         for code, digest in zip(codes, digests, strict=True)
     ]
-
-
-def _shared_strings(values: list[Any]) -> pa.Array:
-    return pa.array(values, pa.string())
 
 
 def _elos(column: TagColumn, rows: npt.NDArray[np.int64]) -> pa.Array:

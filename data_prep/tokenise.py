@@ -113,7 +113,8 @@ def tokenise(games_folder: Path, out: Path, name: str, *, num_workers: int, prog
     parts = [Part(number, str(games_folder / entry["file"])) for number, entry in enumerate(games_manifest["parts"])]
     encode = partial(encode_part, name=name, folder=str(out), fingerprint=fingerprint, games_digest=digest)
     num_done = sum(file["games"] for entry in journal.entries for file in entry["files"])
-    for entry in ordered_map(encode, parts[len(journal.entries) :], num_workers=min(num_workers, len(parts))):
+    left = parts[len(journal.entries) :]
+    for entry in ordered_map(encode, left, num_workers=max(1, min(num_workers, len(left)))):
         journal.append(entry)
         num_done += sum(file["games"] for file in entry["files"])
         progress.show(num_done, num_done)
@@ -203,8 +204,8 @@ def row_groups(games_folder: Path) -> list[RowGroup]:
     return groups
 
 
-def read_rows(group: RowGroup) -> list[dict[str, Any]]:
-    """The rows of a row group with the columns that a game has.
+def read_rows(group: RowGroup, places: Sequence[int]) -> list[dict[str, Any]]:
+    """Some rows of a row group with the columns that a game has.
 
     Raises:
         InputError: they can't be read.
@@ -214,7 +215,7 @@ def read_rows(group: RowGroup) -> list[dict[str, Any]]:
             table = file.read_row_group(group.number, columns=_COLUMNS)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{group.path}: not a readable Parquet part of games: {error}") from error
-    rows: list[dict[str, Any]] = table.to_pylist()
+    rows: list[dict[str, Any]] = table.take(pa.array(places, pa.int64())).to_pylist()
     return rows
 
 

@@ -51,10 +51,17 @@ class Verified:
 
 
 class _Chosen(NamedTuple):
-    """Rows of a row group to look at, as places in the group, rising."""
+    """Rows of a row group to look at.
+
+    Args:
+        group: the row group.
+        places: the rows, as places in the group, rising.
+        first: the place of the group's first row in its part.
+    """
 
     group: RowGroup
     places: tuple[int, ...]
+    first: int
 
 
 def verify(folder: Path, *, sample: int | None, seed: int, num_workers: int) -> Verified:
@@ -96,8 +103,7 @@ def check_rows(chosen: _Chosen, shares: dict[str, int]) -> int:
     """
     if not chosen.places:
         return 0
-    rows = read_rows(chosen.group)
-    for row in (rows[place] for place in chosen.places):
+    for row in read_rows(chosen.group, chosen.places):
         problem = _problem_of(row, shares)
         if problem is not None:
             raise FormatError(f"{chosen.group.path}: game {row['id']}: {problem}")
@@ -164,12 +170,15 @@ def _shares(folder: Path, manifest: dict[str, Any]) -> dict[str, int]:
 def _choose(folder: Path, num_games: int, sample: int | None, seed: int) -> list[_Chosen]:
     num_chosen = num_games if sample is None else min(sample, num_games)
     places = np.sort(np.random.default_rng(seed).permutation(num_games)[:num_chosen])
-    chosen = []
-    first = 0
+    chosen: list[_Chosen] = []
+    first = first_of_part = 0
     for group in row_groups(folder):
+        if group.number == 0:
+            first_of_part = first
         num_rows = pq.read_metadata(group.path).row_group(group.number).num_rows
         low, high = np.searchsorted(places, [first, first + num_rows])
-        chosen.append(_Chosen(group, tuple(int(place) - first for place in places[low:high])))
+        wanted = tuple(int(place) - first for place in places[low:high])
+        chosen.append(_Chosen(group, wanted, first - first_of_part))
         first += num_rows
     return chosen
 
@@ -198,32 +207,32 @@ def _check_tokens(
             if path.name in recorded:
                 _check_digest(path, recorded[path.name])
                 contents[split] = read_token_file(path, fingerprint=fingerprint)
-        _check_hashes(folder, part, games / entry["file"], contents)
-        places = dict.fromkeys(SPLITS, 0)
-        for group, wanted in chosen:
-            if group.part != part:
+        places = _check_hashes(folder, part, games / entry["file"], contents)
+        for group, wanted, first in chosen:
+            if group.part != part or not wanted:
                 continue
-            is_wanted = set(wanted)
-            for place, row in enumerate(read_rows(group)):
+            for place, row in zip(wanted, read_rows(group, wanted), strict=True):
                 split = row["split"]
-                if place in is_wanted:
-                    game = notation.decode_game(contents[split].game_tokens(places[split]).tolist())
-                    if game.san != tuple(row["san"]) or game.result != row["result"]:
-                        path = folder / token_file_name(split, part)
-                        raise FormatError(f"{path}: the tokens of game {row['id']} are not that game")
-                places[split] += 1
+                game = notation.decode_game(contents[split].game_tokens(places[first + place]).tolist())
+                if game.san != tuple(row["san"]) or game.result != row["result"]:
+                    path = folder / token_file_name(split, part)
+                    raise FormatError(f"{path}: the tokens of game {row['id']} are not that game")
             num_decoded += len(wanted)
             progress.show(num_decoded, num_decoded)
 
 
-def _check_hashes(folder: Path, part: int, games_part: Path, contents: dict[str, TokenFile]) -> None:
+def _check_hashes(folder: Path, part: int, games_part: Path, contents: dict[str, TokenFile]) -> list[int]:
+    """Compare the moves hashes of token files and games; the place of every game of a part in its token file."""
     hashes = np.array(_column(games_part, "moves_hash"), dtype=np.uint64)
     splits = np.array(_column(games_part, "split"))
+    places = np.zeros(len(splits), np.int64)
     for split in SPLITS:
         expected = hashes[splits == split]
         found = contents[split].moves_hashes if split in contents else expected[:0]
         if not np.array_equal(expected, found):
             raise FormatError(f"{folder / token_file_name(split, part)}: doesn't hold the games of {games_part.name}")
+        places[splits == split] = np.arange(len(expected))
+    return [int(place) for place in places]
 
 
 def _check_digest(path: Path, expected: str) -> None:

@@ -166,7 +166,10 @@ class BoardApp(App[None], inherit_bindings=False):
     @property
     def _is_standing(self) -> bool:
         """Whether there is a screen: not before it is composed, nor when the app is about to end."""
-        return self._has_begun and bool(self.screen_stack)
+        if not self._has_begun or not self.screen_stack:
+            return False
+        # The widgets are taken away before the screen is, and a timer may strike in between.
+        return all(self.screen_stack[0].query(name) for name in ("#board", "#page", "#line", "#matches"))
 
     def _show_board(self) -> None:
         self.screen_stack[0].query_one(BoardView).show(self.view.board, self.view.marks(), self.view.look)

@@ -55,7 +55,7 @@ def games_schema(*, clocks: bool = False, evals: bool = False) -> pa.Schema:
     """The schema of a games folder; `SCHEMA` and what was asked for.
 
     Args:
-        clocks: with clock_s, a number a ply: seconds that its player has left after it; null where the game says nothing.
+        clocks: with clock_s, a number a ply: seconds that its player has left after it; null where there is none.
         evals: with eval_cp, a number a ply: centipawns after it for White, mates as `MATE_CP` says; null likewise.
     """
     return pa.schema([*SCHEMA, *[CLOCKS] * clocks, *[EVALS] * evals])

@@ -86,20 +86,34 @@ class Aggregator:
         Raises:
             InputError: it isn't a finite number; names model and metric.
         """
-        metric = METRICS[quantity.metric]
+        how = WILSON if METRICS[quantity.metric].interval == "wilson" else BOOTSTRAP
         interval = self.interval(quantity, subset)
-        _check(interval, contender.label, quantity.metric)
+        return self.stated(contender, quantity.metric, interval, how, subset, detail=quantity.detail)
+
+    def stated(
+        self,
+        contender: Contender,
+        name: str,
+        interval: Interval,
+        how: str,
+        subset: Subset,
+        *,
+        detail: str | None = None,
+    ) -> MeasureRecord:
+        """A value whose interval was made elsewhere, as `how` says; raises as `measure` does."""
+        metric = METRICS[name]
+        _check(interval, contender.label, name)
         return MeasureRecord(
-            metric=quantity.metric,
+            metric=name,
             version=metric.version,
-            detail=quantity.detail,
+            detail=detail,
             unit=metric.unit,
             subset=subset.name,
             value=interval.value,
             n=int(subset.mask.sum()),
             low=interval.low,
             high=interval.high,
-            interval=WILSON if metric.interval == "wilson" else BOOTSTRAP,
+            interval=how,
             seed=self._seed,
             policy=metric.policy,
             games_digest=self._games_digest,

@@ -67,6 +67,10 @@ NoNew = Annotated[bool, typer.Option("--no-new", help="leave out the positions t
 Controls = Annotated[
     bool, typer.Option("--controls", help="measure untrained weights and uniformly random tokens, too")
 ]
+FreeGames = Annotated[
+    int,
+    typer.Option("--free-running", min=0, metavar="N", help="games that each model writes on its own, both sides, too"),
+]
 
 
 @app.command()
@@ -81,6 +85,7 @@ def legality(
     force: Force = False,
     controls: Controls = False,
     no_new: NoNew = False,
+    free_running: FreeGames = 0,
     device: ADevice = Device.AUTO,
 ) -> None:
     """How often models break the rules, and how well they foresee the moves that were played."""
@@ -101,7 +106,7 @@ def legality(
             with_new=not no_new,
             progress=progress,
         )
-        results = measure_legality(study, progress)
+        results = measure_legality(study, progress, num_free_games=free_running)
     _hand_out(results, json)
 
 

@@ -14,6 +14,7 @@ from chesslm.inference import PositionMeasure, measure_positions
 from chesslm.san import ERROR_KINDS
 from eval.aggregation import Quantity, Subset, mean_of
 from eval.contenders import Contender, pairs
+from eval.free_running import measure_free_running
 from eval.metrics import METRICS
 from eval.positions import HeldOut, Progress, silent
 from eval.records import AFTER_PLY_10, ALL, DifferenceRecord, MeasureRecord, Results
@@ -80,8 +81,13 @@ def plies_subsets(held_out: HeldOut) -> list[Subset]:
     return found
 
 
-def measure_legality(study: Study, progress: Progress = silent) -> Results:
+def measure_legality(study: Study, progress: Progress = silent, *, num_free_games: int = 0) -> Results:
     """Everything that `eval legality` reports.
+
+    Args:
+        study: models and positions.
+        progress: told about long work.
+        num_free_games: games that each trained model writes on its own; none if 0.
 
     Raises:
         InputError: a model's numbers aren't finite; names it.
@@ -108,6 +114,8 @@ def measure_legality(study: Study, progress: Progress = silent) -> Results:
             aggregator.difference((one, other), (shared[metric], numbers[other.label][metric]), subset)
             for metric, subset in _table(shared, subsets)
         ]
+    if num_free_games:
+        measures += measure_free_running(aggregator, study.contenders, num_games=num_free_games, progress=progress)
     return study.results("legality", measures, differences)
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["rate", "nats", "perplexity", "tokens"]
-Interval = Literal["wilson", "bootstrap"]
+Unit = Literal["rate", "nats", "perplexity", "tokens", "plies"]
+Interval = Literal["wilson", "bootstrap", "median"]
 
 GREEDY = (
     "greedy and unmasked, until the move is settled or impossible; "
@@ -28,6 +28,8 @@ ALL_MOVES = (
 MOST_PROBABLE_LEGAL = f"argmax over the legal moves of p(move); {ALL_MOVES}"
 FULL_SOFTMAX = "no decoding: teacher-forced token probabilities, full softmax, nothing removed"
 TEACHER_FORCED_ARGMAX = "argmax at every token that follows from the move, given the true game and move before it"
+FREE_RUNNING_TEMPERATURE = 0.7
+FREELY = f"both sides sampled token by token, unmasked, temperature {FREE_RUNNING_TEMPERATURE}, seeds 0, 1, …"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,27 @@ METRICS: dict[str, Metric] = {
     "perplexity_per_token": Metric("perplexity a token", "perplexity", "bootstrap", "lower", FULL_SOFTMAX),
     "perplexity_per_move": Metric("perplexity a move", "perplexity", "bootstrap", "lower", ALL_MOVES),
     "tokens_per_move": Metric("tokens a move", "tokens", "bootstrap", None, "none: counted in the games' text"),
+    "free_running_legal": Metric(
+        "free-running games without an illegal move", "rate", "wilson", "higher", f"{FREELY}, from the start position"
+    ),
+    # One row for each number of plies in its `detail`: the survival curve.
+    "free_running_survival": Metric(
+        "free-running, no illegal move within", "rate", "wilson", "higher", f"{FREELY}, from the start position"
+    ),
+    "first_illegal_ply": Metric(
+        "legal plies before the first illegal one, median",
+        "plies",
+        "median",
+        "higher",
+        f"{FREELY}, from the start position; a game without an illegal move counts as 200 plies",
+    ),
+    "book_castling": Metric(
+        "White castles within 10 plies, all legal before",
+        "rate",
+        "wilson",
+        "higher",
+        f"{FREELY}, after 1. e4 e5 2. Nf3 Nc6 3. Bc4 Bc5",
+    ),
 }
 
 TEXT_PARTS: tuple[str, ...] = ("moves", "numbers and separators", "marks", "result")

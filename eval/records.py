@@ -36,6 +36,9 @@ RESULTS_FORMAT: Literal["chesslm-results/1"] = "chesslm-results/1"
 ALL, NEW, AFTER_PLY_10, AFTER_PLY_20 = "all", "new", "after ply 10", "after ply 20"
 """Subsets of the positions; others are called `plies 20-29` or `plies 100+`, and say `first_ply` and `last_ply`."""
 
+WRITTEN_GAMES, WRITTEN_ITALIAN = "written games", "written after the book's opening"
+"""Games that a model wrote itself: nothing held out has a part in them."""
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
 ModelKind = Literal["trained", "untrained", "uniform"]
 ResultKind = Literal["legality", "likelihood"]
@@ -100,7 +103,9 @@ class Estimate(Provenance):
     version: int = Field(ge=1, description="of the metric's definition")
     detail: str | None = Field(description="error kind, or part of text_nats_per_move; None: the metric itself")
     unit: Unit
-    subset: str = Field(description="all, new, after ply 10, after ply 20, or plies A-B (the last one: plies A+)")
+    subset: str = Field(
+        description="all, new, after ply 10, after ply 20, plies A-B (the last one: plies A+), or games it wrote itself"
+    )
     value: Number
     n: int = Field(ge=1, description="positions (or games) it is taken over, each from another game")
     low: Number = Field(description="lower end of the 95 % interval")

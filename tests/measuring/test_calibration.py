@@ -22,6 +22,7 @@ from chesslm.notation.registry import default_notation
 from chesslm.san import ERROR_KINDS
 from eval.aggregation import Aggregator, Quantity, Subset
 from eval.contenders import Contender, FunctionModel
+from eval.free_running import ITALIAN_GAMES, SURVIVED_PLIES, FreeGame, free_running_records
 from eval.legality import error_kinds, measured, quantities
 from eval.likelihood import game_quantities, measured_games, move_quantities
 from eval.metrics import METRICS, TEXT_PARTS
@@ -334,7 +335,40 @@ def test_intervals_of_paired_differences_cover_the_truth_at_their_nominal_rate()
     assert_nominal(hits)
 
 
-def test_every_published_metric_is_calibrated() -> None:
+@pytest.fixture(scope="module")
+def free_running_coverage(contender_of: Callable[..., Contender]) -> dict[Key, int]:
+    """Games that break with probability 0.03 at each ply, and end by the rules after 150; 0.6 of the others castle."""
+    hazard, ends, n = 0.03, 150, 200
+    truth: dict[Key, float] = {
+        ("free_running_legal", None): (1 - hazard) ** ends,
+        **{("free_running_survival", f"{k} plies"): (1 - hazard) ** min(k, ends) for k in SURVIVED_PLIES},
+        ("first_illegal_ply", None): math.ceil(math.log(0.5) / math.log(1 - hazard)) - 1,
+        ("book_castling", None): 0.6,
+    }
+    hits = dict.fromkeys(truth, 0)
+    generator = np.random.default_rng(4)
+    contender = contender_of(unigram_model(298)[0], default_notation("pgn"))
+    for run in range(NUM_RUNS):
+        legal = np.minimum(generator.geometric(hazard, n) - 1, ends)
+        games = [FreeGame(int(plies), bool(plies < ends)) for plies in legal]
+        castled = (generator.random(ITALIAN_GAMES) < 0.6).tolist()
+        for record in free_running_records(aggregator(run, n), contender, games, castled):
+            hits[record.metric, record.detail] += record.low <= truth[record.metric, record.detail] <= record.high
+    return hits
+
+
+def test_intervals_of_free_running_metrics_cover_the_truth_at_their_nominal_rate(
+    free_running_coverage: dict[Key, int],
+) -> None:
+    hits = free_running_coverage
+    # The median of whole plies, and shares of two games in 200, can only be covered more often than asked.
+    low, high = binom.interval(0.999, NUM_RUNS, 0.95)
+    assert all(number >= low for number in hits.values()), hits
+    assert hits["book_castling", None] <= high
+
+
+def test_every_published_metric_is_calibrated(free_running_coverage: dict[Key, int]) -> None:
     by_position = {metric for metric, _ in position_coverage(0.9, 200, 200)}
     by_game = {quantity.metric for quantity in game_quantities(simulated_games(np.random.default_rng(0), 3))}
-    assert by_position | by_game == set(METRICS)
+    free_running = {metric for metric, _ in free_running_coverage}
+    assert by_position | by_game | free_running == set(METRICS)

@@ -1,6 +1,7 @@
 # make demo   the whole laboratory on the embedded sample, in minutes
 # make play   a game against the demo's PGN model
 # make test   all tests        make check   format, lint, types, room borders
+# make bench-data   data preparation beside its public peers
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -9,12 +10,16 @@ DEMO   ?= demo
 DEMO_SET       ?=
 DEMO_POSITIONS ?= 500
 PYTEST_FLAGS   ?=
+# Where benchmarks write, on how many games, and more options.
+BENCH       ?= bench
+BENCH_GAMES ?= 100000
+BENCH_FLAGS ?=
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SAMPLE := data_prep/sample/sample.pgn.zst
 
-.PHONY: demo test check format play clean
+.PHONY: demo test check format play bench-data clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)/report/index.html
@@ -39,8 +44,11 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+bench-data: $(READY)
+	$(BIN)/python -m benchmarks.bench_data --out $(BENCH) --games $(BENCH_GAMES) $(BENCH_FLAGS)
+
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) demo bench build dist *.egg-info
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

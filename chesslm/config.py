@@ -31,6 +31,16 @@ class RunSection(Section):
     init_from: str | None = Field(
         None, description="checkpoint, run folder or shipped name whose weights to start from"
     )
+    branch_from: str | None = Field(
+        None,
+        description="checkpoint or run folder of a run at a constant learning rate, to go on from to an end of its own",
+    )
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> Self:
+        if self.init_from is not None and self.branch_from is not None:
+            raise ValueError("give init_from (weights alone) or branch_from (the whole state), not both")
+        return self
 
 
 class TrainDataSection(Section):
@@ -111,6 +121,9 @@ class TrainingSection(Section):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes CUDA where there is one")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16 computes under autocast")
     compile: bool = Field(False, description="run the model through torch.compile")
+    parallel: Literal["ddp", "fsdp"] = Field(
+        "ddp", description="several processes: each holds all weights and optimiser state (ddp), or its share (fsdp)"
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads; torch's own choice if absent")
 
     @model_validator(mode="after")

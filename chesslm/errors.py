@@ -12,6 +12,7 @@ Doesn't know: who raises them, or how a command prints them (`chesslm/cli.py` do
     │   ├── TrainingError             training can't go on: the loss is no longer a number
     │   ├── PlayerError               an opponent can't be started or has died
     │   └── MissingToolError          an external program (Stockfish) is not installed
+    ├── ToldElsewhere                 processes failed together, and another of them says why
     └── GameError                     about one game or position; a command counts it or shows it
         ├── UnsupportedPosition       a notation can't write a game that didn't begin at the start position
         ├── GameTooLong               beyond the model's context or the notation's last move number
@@ -58,6 +59,10 @@ class PlayerError(UserError):
 
 class MissingToolError(UserError):
     """An external program that the command needs is not installed; the message names the package."""
+
+
+class ToldElsewhere(ChesslmError):
+    """Processes that work together failed together; the first of them says why, this one ends silently."""
 
 
 class GameError(ChesslmError):

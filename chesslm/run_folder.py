@@ -2,6 +2,8 @@
 
 Knows: config.json, when a folder may be gone on with, and that one process writes it.
 Doesn't know: checkpoints' contents (`checkpoint_files`) or the training loop (`training`).
+
+A run whose learning rate never decays has no fixed end: `training.steps` may be raised, and the run goes on.
 """
 
 from __future__ import annotations
@@ -9,13 +11,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from chesslm.checkpoint_files import list_checkpoints
-from chesslm.config import TrainConfig
-from chesslm.errors import FormatError, OutputError
+from chesslm.checkpoints import RUN_FILE
+from chesslm.config import TrainConfig, validate
+from chesslm.errors import ConfigError, FormatError, OutputError
 from chesslm.files import one_writer, read_json, require_utf8, write_json
 
 CONFIG_FORMAT = "chesslm-run-config/1"
@@ -47,8 +50,8 @@ class RunIdentity:
         }
 
 
-def require_same_run(folder: Path, identity: RunIdentity) -> None:
-    """Refuse a folder that holds anything but this run or nothing.
+def require_same_run(folder: Path, identity: RunIdentity) -> TrainConfig | None:
+    """Refuse a folder that holds anything but this run or nothing; the configuration that it has now, if any.
 
     Raises:
         OutputError: another run (names the first key that differs), or files that no run made.
@@ -63,20 +66,36 @@ def require_same_run(folder: Path, identity: RunIdentity) -> None:
         )
         if strangers:
             raise OutputError(f"{folder} exists and is no run (it holds {strangers[0]}); choose another run.out")
-        return
+        return None
     found = read_json(path)
     kind = found.get("format") if isinstance(found, dict) else type(found).__name__
     if kind != CONFIG_FORMAT:
         raise FormatError(f"{path}: expected {CONFIG_FORMAT}, found {kind!r}")
-    own = identity.to_json()
-    # Where the run is written decides nothing: a moved folder is the same run.
     try:
-        own["config"]["run"]["out"] = found["config"]["run"]["out"]
-    except (KeyError, TypeError) as error:
-        raise FormatError(f"{path}: no configuration of a run in it") from error
+        # Settings that are newer than the run get their defaults: they are what it was trained with.
+        stored = validate(TrainConfig, found.get("config"), source=str(path))
+    except ConfigError as error:
+        raise FormatError(f"{path}: no configuration of a run in it ({error})") from error
+    own = replace(identity, config=_as_begun(stored, identity.config)).to_json()
+    found["config"] = stored.model_dump(mode="json")
+    # Where the run is written decides nothing: a moved folder is the same run.
+    own["config"]["run"]["out"] = found["config"]["run"]["out"]
     difference = next(_differences(own, found), None)
     if difference is not None:
         raise OutputError(f"{folder} holds another run: {difference}; choose another run.out")
+    return stored
+
+
+def goes_on(stored: TrainConfig, own: TrainConfig) -> bool:
+    """Whether what was trained with one configuration is a beginning of a run with another, or the same run."""
+    return _as_begun(stored, own).digest() == stored.digest()
+
+
+def _as_begun(stored: TrainConfig, own: TrainConfig) -> TrainConfig:
+    """A run's configuration as it was before its steps were raised, which only a rate that never decays allows."""
+    if own.optimiser.decay_share or own.training.steps < stored.training.steps:
+        return own
+    return own.model_copy(update={"training": own.training.model_copy(update={"steps": stored.training.steps})})
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -112,10 +131,11 @@ def writing_run(folder: Path, identity: RunIdentity) -> Iterator[None]:
     was_there = folder.exists()
     with one_writer(folder):
         # Only now can nobody else put another run there.
-        require_same_run(folder, identity)
-        is_new = not was_there and not (folder / CONFIG_FILE).is_file()
+        stored = require_same_run(folder, identity)
+        is_new = not was_there and stored is None
         try:
-            if not (folder / CONFIG_FILE).is_file():
+            if stored is None or stored.training.steps != identity.config.training.steps:
+                (folder / RUN_FILE).unlink(missing_ok=True)  # first: no file may name an end that is none
                 write_json(folder / CONFIG_FILE, identity.to_json())
             yield
         except OutputError:

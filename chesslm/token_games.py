@@ -52,7 +52,13 @@ class TokenGames:
 
 
 def read_token_games(
-    folder: Path, split: str, *, fingerprint: str, games_digest: str, max_games: int | None = None
+    folder: Path,
+    split: str,
+    *,
+    fingerprint: str,
+    games_digest: str,
+    max_games: int | None = None,
+    or_fewer: bool = False,
 ) -> TokenGames:
     """The games of a split from a folder of token files.
 
@@ -62,11 +68,12 @@ def read_token_games(
         fingerprint: of the vocabulary that the files must have been written with.
         games_digest: of the games folder that the files must have been written from.
         max_games: as in `TokenGames`.
+        or_fewer: if there are fewer games than that, take those.
 
     Raises:
         InputError: no such files, a file that is cut short, or no games in them.
         FormatError: files of another vocabulary or of other games.
-        ConfigError: fewer games than `max_games`.
+        ConfigError: fewer games than `max_games`, and not `or_fewer`.
     """
     paths = token_files(folder, split)
     if not paths:
@@ -75,7 +82,7 @@ def read_token_games(
     games = TokenGames(contents, max_games)
     if not len(games):
         raise InputError(f"{folder}: the {split} split has no games")
-    if max_games is not None and len(games) < max_games:
+    if max_games is not None and len(games) < max_games and not or_fewer:
         raise ConfigError(f"data.max_games is {max_games}, but {folder} has only {len(games)} {split} games")
     return games
 

@@ -31,42 +31,65 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="one setting, in TOML; repeatable")
     ] = None,
+    dry_run: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="STEPS", help="do these first steps on what games there are, write nothing"),
+    ] = None,
 ) -> int:
     """Train a model on prepared games; the same command goes on with a run that was stopped.
 
-    Ctrl-C writes a checkpoint at the end of the step and stops; a second one stops at once.
+    Ctrl-C writes a checkpoint at the end of the step and stops; a second one stops at once. Several processes:
+    torchrun --nproc-per-node N -m chesslm.cli train CONFIG.toml
     """
     from rich.console import Console
 
+    from chesslm import training
     from chesslm.config import TrainConfig, load_config
-    from chesslm.training import train as run
+    from chesslm.errors import ToldElsewhere
+    from chesslm.processes import joined
     from chesslm.training_display import RunDisplay
 
-    settings = load_config(TrainConfig, config, set_ or ())
-    display = RunDisplay(Console(stderr=True))
-    with stop_requests() as is_asked:
-        try:
-            result = run(settings, command=sys.argv, watcher=display, should_stop=is_asked)
-        finally:
-            display.close()
-    return _tell(result)
+    try:
+        with joined() as processes, stop_requests(told=processes.is_first) as is_asked:
+            settings = processes.together(lambda: load_config(TrainConfig, config, set_ or ()))
+            display = RunDisplay(Console(stderr=True)) if processes.is_first else None
+            try:
+                if dry_run is not None:
+                    peak = training.dry_run(settings, steps=dry_run, watcher=display, processes=processes)
+                    said = f"{dry_run} steps done, nothing written; peak memory {peak.text()}"
+                    code = 0
+                else:
+                    result = training.train(
+                        settings, command=sys.argv, watcher=display, should_stop=is_asked, processes=processes
+                    )
+                    said, code = _told(result)
+            finally:
+                if display is not None:
+                    display.close()
+    except ToldElsewhere:
+        raise SystemExit(2) from None
+    if not processes.is_first:
+        raise SystemExit(code)
+    typer.echo(said, err=code != 0)
+    return code
 
 
-def _tell(result: RunResult) -> int:
-    """Say how it ended; the exit code."""
+def _told(result: RunResult) -> tuple[str, int]:
+    """How it ended, in words, and the exit code."""
     if result.outcome == "interrupted":
-        typer.echo(f"the same command goes on from {result.checkpoint}", err=True)
-        return INTERRUPTED
+        return f"the same command goes on from {result.checkpoint}", INTERRUPTED
     if result.outcome == "already finished":
-        typer.echo(f"{result.folder} is finished already, nothing to do; its model: {result.checkpoint}")
-    else:
-        typer.echo(f"{result.folder} is finished; its model: {result.checkpoint}")
-    return 0
+        return f"{result.folder} is finished already, nothing to do; its model: {result.checkpoint}", 0
+    return f"{result.folder} is finished; its model: {result.checkpoint}", 0
 
 
 @contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """While the block runs, the first SIGINT or SIGTERM only makes the function that this gives return True."""
+def stop_requests(*, told: bool = True) -> Iterator[Callable[[], bool]]:
+    """While the block runs, the first SIGINT or SIGTERM only makes the function that this gives return True.
+
+    Args:
+        told: say on stderr that it was understood.
+    """
     asked: list[bool] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -78,8 +101,9 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
         del number, frame
         asked.append(True)
         restore()
-        # Not print: the signal may have come in the middle of one.
-        os.write(sys.stderr.fileno(), b"\nstopping at the end of this step (once more: at once)\n")
+        if told:
+            # Not print: the signal may have come in the middle of one.
+            os.write(sys.stderr.fileno(), b"\nstopping at the end of this step (once more: at once)\n")
 
     for number in before:
         signal.signal(number, note)

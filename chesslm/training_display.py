@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from chesslm.checkpoint_files import TrainingState
+from chesslm.peak_memory import PeakMemory
 from chesslm.training import RunOutline, Watcher
 
 LINE_EVERY_S = 15.0
@@ -79,9 +80,10 @@ class RunDisplay(Watcher):
         counts = outline.counts
         self._steps = outline.steps
         resumed = f", goes on after step {outline.from_step:,}" if outline.from_step else ""
+        several = f" in each of {outline.num_processes} processes" if outline.num_processes > 1 else ""
         self._say(
             f"{counts.total:,} weights (trunk {counts.trunk:,}, embedding {counts.embedding:,}, head {counts.head:,}), "
-            f"{outline.num_games:,} games, {outline.steps:,} steps on {outline.device}{resumed}"
+            f"{outline.num_games:,} games, {outline.steps:,} steps on {outline.device}{several}{resumed}"
         )
         if self._console.is_terminal:
             self._bar = Progress(
@@ -122,6 +124,10 @@ class RunDisplay(Watcher):
         """Checkpoints are only told where there is no bar to disturb."""
         if self._bar is None:
             self._say(f"checkpoint {folder}")
+
+    def ended(self, peak: PeakMemory) -> None:
+        """One line."""
+        self._say(f"peak memory {peak.text()}")
 
     def close(self) -> None:
         """Take the bar away; harmless to call twice."""

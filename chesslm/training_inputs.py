@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from chesslm.batches import Plan
+from chesslm.branching import open_branch
 from chesslm.checkpoints import fresh_model, initialise_from, pick_device
 from chesslm.config import TrainConfig
 from chesslm.errors import InputError
@@ -21,6 +22,7 @@ from chesslm.game_files import games_folder, read_manifest
 from chesslm.model import Decoder
 from chesslm.notation import Notation
 from chesslm.notation.registry import load_notation
+from chesslm.processes import Processes
 from chesslm.run_folder import RunIdentity
 from chesslm.token_games import TokenGames, read_token_games, require_fit
 from chesslm.validation import Validator, val_games
@@ -71,6 +73,7 @@ class RunParts:
         validator: asks the model about val games.
         device: where the model is.
         model: with its first weights.
+        branch: the checkpoint that a new run takes up, None if it begins at the beginning.
     """
 
     games: TokenGames
@@ -78,15 +81,20 @@ class RunParts:
     validator: Validator
     device: torch.device
     model: Decoder
+    branch: Path | None
 
     @classmethod
-    def read(cls, config: TrainConfig, data: RunData, *, is_new: bool) -> RunParts:
+    def read(
+        cls, config: TrainConfig, data: RunData, *, is_new: bool, processes: Processes, fewer_games: bool = False
+    ) -> RunParts:
         """Read tokens and games, check that they fit, and draw or load the first weights.
 
         Args:
             config: the resolved configuration.
             data: what `RunData.open` found.
-            is_new: the run has no checkpoint yet, so it needs the weights that `run.init_from` names.
+            is_new: the run has no checkpoint yet, so it needs what `run.init_from` or `run.branch_from` names.
+            processes: that train together; each has a device of its own.
+            fewer_games: take what games there are where `data.max_games` asks for more.
 
         Raises:
             UserError: something can't be read or doesn't fit; nothing has been written.
@@ -98,6 +106,7 @@ class RunParts:
             fingerprint=data.identity.vocabulary_fingerprint,
             games_digest=data.identity.games_digest,
             max_games=config.data.max_games,
+            or_fewer=fewer_games,
         )
         require_fit(games, context_len=context_len, tokens_per_micro_batch=training.tokens_per_micro_batch)
         plan = Plan(
@@ -108,8 +117,11 @@ class RunParts:
         )
         validation = val_games(data.games_folder, config.validation)
         validator = Validator(config.validation, validation, data.notation, context_len=context_len)
-        device = pick_device(training.device)
+        device = processes.device(pick_device(training.device))
         model = fresh_model(config.model, len(data.notation.vocabulary), config.run.seed)
         if is_new and config.run.init_from is not None:
             initialise_from(model, data.notation, config.run.init_from)
-        return cls(games, plan, validator, device, model.to(device))
+        branch = None
+        if is_new and config.run.branch_from is not None:
+            branch = open_branch(config.run.branch_from, data.identity)
+        return cls(games, plan, validator, device, model.to(device), branch)

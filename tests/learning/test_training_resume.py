@@ -17,12 +17,12 @@ from chesslm.files import read_json, read_lines
 from chesslm.training import RunResult, Watcher, train
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
-TIMES = ("train_s", "wall_s", "tokens_per_s")
+MEASURED = ("train_s", "wall_s", "tokens_per_s", "peak_memory")
 STEPS = 7
 
 
 def untimed(line: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in line.items() if key not in TIMES}
+    return {key: value for key, value in line.items() if key not in MEASURED}
 
 
 def outcome(folder: Path) -> tuple[list[dict[str, Any]], dict[str, bytes], dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The `chesslm train` command.
 
-Knows: its options, and that the first Ctrl-C or SIGTERM asks for a checkpoint at the end of the step.
+Knows: its options, that the first process speaks for all, and that the first Ctrl-C or SIGTERM asks for a checkpoint at
+the end of the step.
 Doesn't know: how training works; torch is imported when it runs, so that `chesslm --help` stays quick.
 """
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from chesslm.config import TrainConfig
     from chesslm.training import RunResult
 
 INTERRUPTED = 130
@@ -35,6 +37,19 @@ def train(
         int | None,
         typer.Option(min=1, metavar="STEPS", help="do these first steps on what games there are, write nothing"),
     ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="say what the run would take (weights, memory, hours) and train nothing")
+    ] = False,
+    hardware: Annotated[
+        str | None, typer.Option(metavar="NAME", help="with --estimate: cpu (measured) or one card; all if absent")
+    ] = None,
+    devices: Annotated[int, typer.Option(min=1, help="with --estimate: hours on these many cards too")] = 8,
+    games: Annotated[
+        int | None, typer.Option(min=1, help="with --estimate: train games, where the data folder isn't there yet")
+    ] = None,
+    tokens_per_game: Annotated[
+        float | None, typer.Option(min=1, help="with --estimate: tokens a game, where the folder isn't there yet")
+    ] = None,
 ) -> int:
     """Train a model on prepared games; the same command goes on with a run that was stopped.
 
@@ -49,6 +64,9 @@ def train(
     from chesslm.processes import joined
     from chesslm.training_display import RunDisplay
 
+    if estimate:
+        _estimate(load_config(TrainConfig, config, set_ or ()), hardware, devices, games, tokens_per_game)
+        return 0
     try:
         with joined() as processes, stop_requests(told=processes.is_first) as is_asked:
             settings = processes.together(lambda: load_config(TrainConfig, config, set_ or ()))
@@ -72,6 +90,26 @@ def train(
         raise SystemExit(code)
     typer.echo(said, err=code != 0)
     return code
+
+
+def _estimate(
+    config: TrainConfig, hardware: str | None, devices: int, num_games: int | None, tokens_per_game: float | None
+) -> None:
+    """Print what a run would take."""
+    from rich.console import Console
+
+    from chesslm import train_estimate as estimates
+    from chesslm.hardware import HARDWARE, find_hardware
+    from chesslm.train_estimate_display import hours_table, needs_table
+
+    wants_cpu = hardware is None or hardware.lower() == "cpu"
+    cards = HARDWARE if hardware is None else () if wants_cpu else (find_hardware(hardware),)
+    games = estimates.games_to_train_on(config, num_games=num_games, tokens_per_game=tokens_per_game)
+    needed = estimates.estimate(config, games, num_processes=devices)
+    console = Console()
+    console.print(needs_table(config, needed))
+    measured = estimates.cpu_tokens_per_s(config, games) if wants_cpu else None
+    console.print(hours_table(config, needed, cards, count=devices, cpu_tokens_per_s=measured))
 
 
 def _told(result: RunResult) -> tuple[str, int]:

@@ -90,7 +90,7 @@ def test_a_checkpoint_in_the_decay_is_no_place_to_branch(tiny: Any) -> None:
 def test_a_branch_from_nothing_or_from_weights_too_is_refused(tiny: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere: is no folder"):
         train(tiny(run__branch_from="nowhere"), command=["test"])
-    with pytest.raises(ConfigError, match="give init_from .* or branch_from .*, not both"):
+    with pytest.raises(ConfigError, match=r"give init_from .* or branch_from .*, not both"):
         tiny(run__branch_from="a", run__init_from="b")
 
 

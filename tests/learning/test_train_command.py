@@ -120,7 +120,7 @@ def test_every_shipped_configuration_is_valid(path: Path) -> None:
     load_config(TrainConfig, path)
 
 
-@pytest.mark.parametrize("name", ["demo", "otb-small"])
+@pytest.mark.parametrize("name", ["demo", "otb-small", "book"])
 def test_both_notations_get_the_same_trunk_and_the_same_games(name: str) -> None:
     pgn, english = (load_config(TrainConfig, ROOT / "configs" / f"{name}-{n}.toml") for n in ("pgn", "english"))
     may_differ = {"run": {"out"}, "data": {"notation"}, "model": {"context_len"}}

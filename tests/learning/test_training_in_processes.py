@@ -19,7 +19,7 @@ from chesslm.config import TrainConfig
 from chesslm.errors import ConfigError, InputError, ToldElsewhere, UserError
 from chesslm.files import read_json, read_lines
 from chesslm.processes import Processes, joined
-from chesslm.training import train
+from chesslm.training import tensor_float_32, train
 
 SCRIPT = Path(__file__).with_name("paired_run.py")
 
@@ -168,3 +168,11 @@ def test_only_the_first_process_tells_a_common_failure() -> None:
     error = UserError("why")
     assert Processes(0, 2, 0).failure(error) is error
     assert isinstance(Processes(1, 2, 1).failure(error), ToldElsewhere)
+
+
+def test_float32_on_cuda_is_rounded_in_training_and_not_in_validation() -> None:
+    before = torch.get_float32_matmul_precision()
+    for kind, allowed, meant in (("cuda", True, "high"), ("cuda", False, "highest"), ("cpu", True, before)):
+        with tensor_float_32(torch.device(kind), allowed=allowed):
+            assert torch.get_float32_matmul_precision() == meant
+        assert torch.get_float32_matmul_precision() == before

@@ -26,7 +26,7 @@ import regex
 from chesslm.errors import FormatError, GameTooLong
 from chesslm.game import RESULTS, Game
 from chesslm.notation.pgn import MAX_MOVE_NUMBER
-from chesslm.notation.san_notation import Ids, SanNotation, read_vocabulary, vocabulary_bytes
+from chesslm.notation.san_notation import Ids, SanNotation, require_vocabulary, vocabulary_bytes
 from chesslm.san import UNREADABLE, fault, judge, parse
 from chesslm.vocabulary import Vocabulary
 
@@ -133,11 +133,4 @@ def load(name: str, resources: Mapping[str, bytes], source: str) -> CharNotation
     Raises:
         FormatError: the stored vocabulary isn't the computed one; names both fingerprints.
     """
-    stored = read_vocabulary(resources, source)
-    vocabulary = char_vocabulary()
-    if stored.fingerprint != vocabulary.fingerprint:
-        raise FormatError(
-            f"{source}: its vocabulary has fingerprint {stored.fingerprint[:12]}, "
-            f"but the {name} vocabulary has {vocabulary.fingerprint[:12]}"
-        )
-    return CharNotation(name, vocabulary)
+    return CharNotation(name, require_vocabulary(name, char_vocabulary(), resources, source))

@@ -28,7 +28,7 @@ import regex
 
 from chesslm.errors import FormatError, GameTooLong
 from chesslm.game import RESULTS, Game
-from chesslm.notation.san_notation import Ids, SanNotation, read_vocabulary, vocabulary_bytes
+from chesslm.notation.san_notation import Ids, SanNotation, require_vocabulary, vocabulary_bytes
 from chesslm.san import KINGSIDE, QUEENSIDE, UNREADABLE, fault, judge, parse
 from chesslm.vocabulary import Vocabulary
 
@@ -188,11 +188,4 @@ def load(name: str, resources: Mapping[str, bytes], source: str) -> PgnNotation:
     Raises:
         FormatError: the stored vocabulary isn't the computed one; names both fingerprints.
     """
-    stored = read_vocabulary(resources, source)
-    vocabulary = pgn_vocabulary()
-    if stored.fingerprint != vocabulary.fingerprint:
-        raise FormatError(
-            f"{source}: its vocabulary has fingerprint {stored.fingerprint[:12]}, "
-            f"but the {name} vocabulary has {vocabulary.fingerprint[:12]}"
-        )
-    return PgnNotation(name, vocabulary)
+    return PgnNotation(name, require_vocabulary(name, pgn_vocabulary(), resources, source))

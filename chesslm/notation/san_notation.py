@@ -224,3 +224,18 @@ def read_vocabulary(resources: Mapping[str, bytes], source: str) -> Vocabulary:
     except ValueError as error:
         raise FormatError(f"{source}: vocabulary.json is not JSON: {error}") from error
     return Vocabulary.from_json(payload, source=source)
+
+
+def require_vocabulary(name: str, computed: Vocabulary, resources: Mapping[str, bytes], source: str) -> Vocabulary:
+    """The computed vocabulary of a notation, if it is the one among resource files.
+
+    Raises:
+        FormatError: it isn't; names both fingerprints.
+    """
+    stored = read_vocabulary(resources, source)
+    if stored.fingerprint != computed.fingerprint:
+        raise FormatError(
+            f"{source}: its vocabulary has fingerprint {stored.fingerprint[:12]}, "
+            f"but the {name} vocabulary has {computed.fingerprint[:12]}"
+        )
+    return computed

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from chesslm.checkpoint_files import TrainingState
 from chesslm.peak_memory import PeakMemory
-from chesslm.training import RunOutline, Watcher
+from chesslm.training_watcher import RunOutline, Watcher
 
 LINE_EVERY_S = 15.0
 _RECENT_STEPS = 30

@@ -15,7 +15,8 @@ from typing import Any
 
 from chesslm.checkpoint_files import TrainingState
 from chesslm.config import TrainConfig, validate
-from chesslm.training import Watcher, train
+from chesslm.training import train
+from chesslm.training_watcher import Watcher
 
 
 class Killer(Watcher):

@@ -16,7 +16,8 @@ from chesslm.checkpoint_files import TrainingState
 from chesslm.config import TrainConfig, validate
 from chesslm.errors import InputError, ToldElsewhere, UserError
 from chesslm.processes import Processes, joined
-from chesslm.training import Watcher, train
+from chesslm.training import train
+from chesslm.training_watcher import Watcher
 
 
 class Counter(Watcher):

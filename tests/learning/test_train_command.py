@@ -16,8 +16,8 @@ from chesslm import cli, training_display
 from chesslm.checkpoint_files import TrainingState
 from chesslm.config import Section, TrainConfig, load_config
 from chesslm.model import ParameterCounts
-from chesslm.training import RunOutline
 from chesslm.training_display import RunDisplay
+from chesslm.training_watcher import RunOutline
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))

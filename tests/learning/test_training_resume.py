@@ -14,7 +14,8 @@ import pytest
 from chesslm.config import TrainConfig
 from chesslm.errors import FormatError, InputError
 from chesslm.files import read_json, read_lines
-from chesslm.training import RunResult, Watcher, train
+from chesslm.training import RunResult, train
+from chesslm.training_watcher import Watcher
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 MEASURED = ("train_s", "wall_s", "tokens_per_s", "peak_memory")

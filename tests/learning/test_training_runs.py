@@ -17,7 +17,8 @@ from chesslm.errors import ConfigError, FormatError, InputError, OutputError, Tr
 from chesslm.files import one_writer, read_json, read_lines
 from chesslm.game_files import smallest_hash_games
 from chesslm.inference import measure_games
-from chesslm.training import RunOutline, Watcher, train
+from chesslm.training import train
+from chesslm.training_watcher import RunOutline, Watcher
 from chesslm.validation import Validator
 
 

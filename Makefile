@@ -1,7 +1,7 @@
 # make demo   the whole laboratory on the embedded sample, in minutes
 # make play   a game against the demo's PGN model
 # make test   all tests        make check   format, lint, types, room borders
-# make bench-data   data preparation beside its public peers
+# make bench-data   data preparation beside its public peers        make bench-train   training and decoding
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -19,7 +19,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SAMPLE := data_prep/sample/sample.pgn.zst
 
-.PHONY: demo test check format play bench-data clean
+.PHONY: demo test check format play bench-data bench-train clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)/report/index.html
@@ -46,6 +46,10 @@ format: $(READY)
 
 bench-data: $(READY)
 	$(BIN)/python -m benchmarks.bench_data --out $(BENCH) --games $(BENCH_GAMES) $(BENCH_FLAGS)
+
+# Training and decoding beside Hugging Face models, on the demo's prepared sample; needs `pip install transformers`.
+bench-train: $(DEMO)/.prepared
+	$(BIN)/python -m benchmarks.bench_train $(DEMO)/data --out $(BENCH)
 
 clean:
 	rm -rf $(VENV) demo bench build dist *.egg-info

@@ -1,0 +1,215 @@
+"""What the training benchmark measures, each in its own process: `python -m benchmarks.train_peers NAME …`.
+
+Knows: our training step and our decoding, and the plain loops around Hugging Face models that they are compared with:
+eager float32, AdamW, rows of consecutive tokens cut from all games, as nanoGPT does it. Each prints one JSON line.
+Doesn't know: repetitions and tables (`bench_train`).
+
+Tokens are counted alike: the ones that are predicted, no padding.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from chesslm.batches import Place, Plan, micro_batches
+from chesslm.checkpoints import fresh_model
+from chesslm.config import ModelSection, OptimiserSection
+from chesslm.game_files import games_folder, read_manifest
+from chesslm.loss import autocast, summed_nats
+from chesslm.model import Decoder
+from chesslm.notation import Notation
+from chesslm.notation.registry import load_notation
+from chesslm.optimiser import Optimiser
+from chesslm.sampling import sample_text
+from chesslm.token_games import TokenGames, read_token_games
+
+# About 1M and 5M weights; the peers have the same width, depth and heads.
+SIZES = {
+    "1M": ModelSection(width=128, depth=5, heads=2, mlp_width=352, context_len=512),
+    "5M": ModelSection(width=256, depth=6, heads=4, mlp_width=704, context_len=512),
+}
+ROW_LEN = 256  # tokens of a row of the plain loops
+ROWS = 16
+GAMES_A_STEP = 20  # about as many tokens as the plain loops' step
+NEW_TOKENS = 200
+WARM_UP_STEPS = 8
+
+
+def read_games(data: Path) -> tuple[TokenGames, Notation]:
+    """The train games of a prepared folder in `pgn`, at most 20,000."""
+    folder = data / "tokens" / "pgn"
+    notation = load_notation("pgn", folder)
+    games = read_token_games(
+        folder,
+        "train",
+        fingerprint=notation.vocabulary.fingerprint,
+        games_digest=str(read_manifest(games_folder(data))["games_digest"]),
+    )
+    return games, notation
+
+
+def timed(steps: Iterator[int], *, warm_up_s: float, seconds: float) -> dict[str, float]:
+    """Tokens a second of steps that yield how many tokens they predicted, the first ones left out."""
+    began = time.perf_counter()
+    next(steps)
+    first_s = time.perf_counter() - began
+    for _ in range(WARM_UP_STEPS):  # unusual shapes are compiled anew in some of the first steps
+        next(steps)
+    while time.perf_counter() - began < warm_up_s:
+        next(steps)
+    start, tokens = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        tokens += next(steps)
+    return {"tokens_per_s": tokens / (time.perf_counter() - start), "first_step_s": first_s}
+
+
+def our_steps(model: Decoder, games: TokenGames, notation: Notation, *, dtype: str, compiled: bool) -> Iterator[int]:
+    """Steps as `chesslm train` does them: whole games, Muon and AdamW, clipping."""
+    if compiled:
+        for block in model.blocks:
+            block.compile(dynamic=True)
+    optimiser = Optimiser(model, OptimiserSection(muon_learning_rate=0.02), steps=1_000_000)
+    plan, place = Plan(games, seed=0, games_per_step=GAMES_A_STEP), Place()
+    while True:
+        step = plan.step(place)
+        batches = micro_batches(games, step.games, tokens_per_micro_batch=8_192, pad_id=notation.vocabulary.pad_id)
+        for batch in batches:
+            with autocast(torch.device("cpu"), dtype):
+                nats = summed_nats(model, batch)
+            torch.autograd.backward(nats / step.num_tokens)
+        optimiser.clip()
+        optimiser.step(place.step)
+        place = step.after
+        yield step.num_tokens
+
+
+def plain_steps(model: torch.nn.Module, games: TokenGames) -> Iterator[int]:
+    """Steps of a plain loop: random rows of one long line of tokens, AdamW, clipping."""
+    line = np.concatenate([games.game_tokens(index) for index in range(min(len(games), 5_000))]).astype(np.int64)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1)
+    generator = np.random.default_rng(0)
+    while True:
+        starts = generator.integers(0, len(line) - ROW_LEN - 1, ROWS)
+        rows_BT = torch.from_numpy(np.stack([line[start : start + ROW_LEN + 1] for start in starts]))
+        logits_BTV = model(rows_BT[:, :-1]).logits
+        loss = torch.nn.functional.cross_entropy(logits_BTV.flatten(0, 1), rows_BT[:, 1:].flatten())
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        yield ROWS * ROW_LEN
+
+
+def plain_model(kind: str, shape: ModelSection, vocabulary_len: int) -> Any:
+    """A Hugging Face model of the same width, depth and heads, with fresh weights."""
+    transformers: Any = importlib.import_module("transformers")
+    torch.manual_seed(0)
+    ids = {"bos_token_id": 0, "eos_token_id": 1}
+    if kind == "gpt2":
+        config = transformers.GPT2Config(
+            vocab_size=vocabulary_len,
+            n_positions=shape.context_len,
+            n_embd=shape.width,
+            n_layer=shape.depth,
+            n_head=shape.heads,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            **ids,
+        )
+        return transformers.GPT2LMHeadModel(config)
+    config = transformers.LlamaConfig(
+        vocab_size=vocabulary_len,
+        hidden_size=shape.width,
+        intermediate_size=shape.mlp_width,
+        num_hidden_layers=shape.depth,
+        num_attention_heads=shape.heads,
+        max_position_embeddings=shape.context_len,
+        tie_word_embeddings=True,
+        **ids,
+    )
+    return transformers.LlamaForCausalLM(config)
+
+
+def decoded(write: Callable[[], int], *, seconds: float) -> dict[str, float]:
+    """Tokens a second of decoding, the first call left out."""
+    write()
+    start, tokens = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        tokens += write()
+    return {"tokens_per_s": tokens / (time.perf_counter() - start)}
+
+
+def run(name: str, size: str, data: Path, *, threads: int, seconds: float) -> dict[str, Any]:
+    """One peer by its name: `train-ours`, `train-gpt2`, `decode-llama-64` and the like."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    shape = SIZES[size]
+    games, notation = read_games(data)
+    vocabulary_len = len(notation.vocabulary)
+    kind, who, *batch = name.split("-")
+    is_ours = who.startswith("ours")
+    ours = fresh_model(shape, vocabulary_len, seed=0)
+    model: Any = ours if is_ours else plain_model(who, shape, vocabulary_len)
+    if kind == "train":
+        fast = name == "train-ours"
+        steps = (
+            our_steps(ours, games, notation, dtype="bfloat16" if fast else "float32", compiled=fast)
+            if is_ours
+            else plain_steps(model, games)
+        )
+        found = timed(steps, warm_up_s=seconds / 2, seconds=seconds)
+    else:
+        num_rows = int(batch[0])
+        begin, end = notation.vocabulary.begin_id, notation.vocabulary.end_id
+        if is_ours:
+
+            def write() -> int:
+                texts = sample_text(
+                    ours.eval(),
+                    notation,
+                    prefixes=[[begin]] * num_rows,
+                    temperature=0.7,
+                    seeds=list(range(num_rows)),
+                    max_new_tokens=NEW_TOKENS,
+                )
+                return sum(map(len, texts))
+        else:
+
+            def write() -> int:
+                start = torch.full((num_rows, 1), begin)
+                texts = model.eval().generate(
+                    start,
+                    attention_mask=torch.ones_like(start),
+                    do_sample=True,
+                    temperature=0.7,
+                    top_k=0,
+                    max_new_tokens=NEW_TOKENS,
+                    eos_token_id=end,
+                    pad_token_id=notation.vocabulary.pad_id,
+                )
+                # What stands after a text's end is filling.
+                ends = (texts == end).int().cumsum(1)
+                return int(((ends == 0) | ((ends == 1) & (texts == end)))[:, 1:].sum())
+
+        found = decoded(write, seconds=seconds)
+    return {
+        **found,
+        "num_params": sum(parameter.numel() for parameter in model.parameters()),
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+if __name__ == "__main__":
+    peer, its_size, folder, num_threads, how_long = sys.argv[1:]
+    print(json.dumps(run(peer, its_size, Path(folder), threads=int(num_threads), seconds=float(how_long))))

@@ -66,6 +66,10 @@ def test_legality_measures_every_model_on_the_same_positions(
         "perplexity_per_move",
         "tokens_per_move",
         "error_kind",
+        "free_running_legal",
+        "free_running_survival",
+        "first_illegal_ply",
+        "book_castling",
     }
     for label in labels:
         for subset in ("all", "new", "after ply 20"):

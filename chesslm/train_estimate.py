@@ -234,19 +234,19 @@ def cpu_tokens_per_s(config: TrainConfig, games: GamesToTrainOn) -> float:
     over a step's tokens. Without torch.compile, without reading, logging and validating.
     """
     prepare_torch(config)
-    T = max(1, min(round(games.tokens_per_game), config.model.context_len))  # noqa: N806
-    rows = max(1, min(_MEASURED_TOKENS, config.training.tokens_per_micro_batch) // T)
+    row_len = max(1, min(round(games.tokens_per_game), config.model.context_len))
+    rows = max(1, min(_MEASURED_TOKENS, config.training.tokens_per_micro_batch) // row_len)
     model = fresh_model(config.model, games.vocabulary_len, seed=0)
     optimiser = Optimiser(model, config.optimiser, steps=config.training.steps)
     generator = torch.Generator().manual_seed(0)
-    tokens = torch.randint(games.vocabulary_len, (rows, T), generator=generator)
-    batch = MicroBatch(tokens, torch.arange(rows * T), tokens.flatten())
+    tokens = torch.randint(games.vocabulary_len, (rows, row_len), generator=generator)
+    batch = MicroBatch(tokens, torch.arange(rows * row_len), tokens.flatten())
 
     def one_pass() -> float:
         began_s = time.perf_counter()
         with autocast(torch.device("cpu"), config.training.dtype):
             nats = summed_nats(model, batch)
-        torch.autograd.backward(nats / (rows * T))
+        torch.autograd.backward(nats / (rows * row_len))
         return time.perf_counter() - began_s
 
     one_pass()
@@ -258,4 +258,4 @@ def cpu_tokens_per_s(config: TrainConfig, games: GamesToTrainOn) -> float:
     optimiser.step(0)
     update_s = time.perf_counter() - began_s
     step_tokens = config.training.tokens_per_step or (config.training.games_per_step or 1) * games.tokens_per_game
-    return 1.0 / (min(took) / (rows * T) + update_s / step_tokens)
+    return 1.0 / (min(took) / (rows * row_len) + update_s / step_tokens)

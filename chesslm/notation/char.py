@@ -26,7 +26,7 @@ import regex
 from chesslm.errors import FormatError, GameTooLong
 from chesslm.game import RESULTS, Game
 from chesslm.notation.pgn import MAX_MOVE_NUMBER
-from chesslm.notation.san_notation import Ids, SanNotation, require_vocabulary, vocabulary_bytes
+from chesslm.notation.san_notation import Ids, SanNotation, require_vocabulary
 from chesslm.san import UNREADABLE, fault, judge, parse
 from chesslm.vocabulary import Vocabulary
 
@@ -115,10 +115,6 @@ class CharNotation(SanNotation):
         if not is_same:
             raise FormatError(f"not a {self.name} game: {self.text(rest)[:40]!r} isn't numbered moves one space apart")
         return game
-
-    def resources(self) -> Mapping[str, bytes]:
-        """`vocabulary.json` alone."""
-        return {"vocabulary.json": vocabulary_bytes(self.vocabulary)}
 
 
 def build(name: str, games: Iterable[Game]) -> CharNotation:

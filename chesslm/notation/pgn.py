@@ -28,7 +28,7 @@ import regex
 
 from chesslm.errors import FormatError, GameTooLong
 from chesslm.game import RESULTS, Game
-from chesslm.notation.san_notation import Ids, SanNotation, require_vocabulary, vocabulary_bytes
+from chesslm.notation.san_notation import Ids, SanNotation, require_vocabulary
 from chesslm.san import KINGSIDE, QUEENSIDE, UNREADABLE, fault, judge, parse
 from chesslm.vocabulary import Vocabulary
 
@@ -146,10 +146,6 @@ class PgnNotation(SanNotation):
 
     def _join(self, ids: Iterable[int]) -> str:
         return "".join(self.vocabulary.string_of(token_id) for token_id in ids)
-
-    def resources(self) -> Mapping[str, bytes]:
-        """`vocabulary.json` alone."""
-        return {"vocabulary.json": vocabulary_bytes(self.vocabulary)}
 
 
 def _class_of(token: str) -> str:

@@ -155,6 +155,10 @@ class SanNotation(ABC):
             board.pop()
         return list(self._follows[mark])
 
+    def resources(self) -> Mapping[str, bytes]:
+        """File name -> content: `vocabulary.json` alone, where nothing was trained."""
+        return {"vocabulary.json": vocabulary_bytes(self._vocabulary)}
+
     def _core(self, board: chess.Board, move: chess.Move) -> str:
         core = legal_sans(board).core_of.get(move)
         if core is None:

@@ -31,7 +31,6 @@ from data_prep.manifest import provenance
 from data_prep.progress import ProgressLine
 from data_prep.rows import SourceBlock, make_rows
 from data_prep.show import find_game, parts_of
-from data_prep.workers import ordered_map
 
 Run = Callable[..., Any]
 GOLDEN = Path(__file__).parent / "golden.pgn"
@@ -389,13 +388,3 @@ def test_provenance_names_versions_and_the_commit_of_a_checkout() -> None:
     fields = provenance()
     assert fields["versions"]["chess"]
     assert fields["commit"] is None or len(fields["commit"].removesuffix("-dirty")) == 40
-
-
-def test_work_is_mapped_in_order_and_errors_come_through() -> None:
-    assert list(ordered_map(abs, range(-20, 0), num_workers=2)) == list(range(20, 0, -1))
-    with pytest.raises(ZeroDivisionError):
-        list(ordered_map(reciprocal, [1], num_workers=1))
-
-
-def reciprocal(number: int) -> float:
-    return 1 / (number - 1)

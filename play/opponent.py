@@ -19,6 +19,7 @@ from chesslm.errors import ConfigError, GameTooLong, InputError, PlayerError, Un
 from chesslm.notation import Notation
 from chesslm.player import ClosingPlayer, Decision, Player, RandomPlayer
 from play.inert_text import inert
+from play.torch_loading import open_torch_library
 
 RANDOM = "random"
 HOW_TO_GET_ONE = "train one with `make demo`, then play it with `--model demo/runs/pgn` (or play --model random)"
@@ -167,6 +168,7 @@ def open_opponent(name: str | None, policy: Policy) -> Opponent:
         if policy != Policy(seed=policy.seed):
             raise InputError("--temperature, --top-k and --top-p mean nothing to --model random")
         return Opponent(RandomPlayer(seed=policy.seed), asked=name)
+    open_torch_library()
     from chesslm.checkpoints import load_model
     from chesslm.model_player import ModelPlayer
 

@@ -14,7 +14,7 @@ from play.uci_protocol import best_move
 from play.uci_thinker import Thought
 
 # `stop` is to be answered within 100 ms, whatever the model is doing.
-STOP_PATIENCE_S = 0.07
+STOP_PATIENCE_S = 0.02
 
 Say = Callable[[Sequence[str]], None]
 

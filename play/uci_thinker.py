@@ -123,7 +123,6 @@ class ModelThinker:
 
 
 def _load(name: str | None) -> ModelPlayer:
-    from chesslm.model_player import ModelPlayer
     from play.opponent import Policy, open_opponent
 
     try:
@@ -133,6 +132,8 @@ def _load(name: str | None) -> ModelPlayer:
     except (ChesslmError, OSError, ValueError) as error:
         # A GUI may send any text as a name: one that no file can have, or a folder that nobody may read.
         raise UserError(f"model {inert(str(name))}: {error}") from error
+    from chesslm.model_player import ModelPlayer
+
     if not isinstance(player, ModelPlayer):
         raise UserError(f"{inert(str(name))} is not a model")
     return player

@@ -140,6 +140,7 @@ class ModelPlayer(ClosingPlayer):
             first_choice_move=choice.move,
             legal_mass=probabilities.legal_mass,
             candidates=tuple((move, float(p)) for (move, _), p in zip(ranked, np.exp(logprobs), strict=True)),
+            error_kind=choice.error_kind,
         )
 
     def _pick(self, board: chess.Board, logprobs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:

@@ -25,6 +25,7 @@ class Decision:
         first_choice_move: what that reads as, if it is a legal move.
         legal_mass: sum of p over all legal moves, in [0, 1] (METRICS section 1).
         candidates: p(move | game) over all legal moves, best first; sums to `legal_mass`.
+        error_kind: why the first choice is no legal move (METRICS section 2.8), where that is known.
     """
 
     move: chess.Move
@@ -32,6 +33,7 @@ class Decision:
     first_choice_move: chess.Move | None = None
     legal_mass: float | None = None
     candidates: tuple[tuple[chess.Move, float], ...] = ()
+    error_kind: str | None = None
 
 
 class Player(Protocol):

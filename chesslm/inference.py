@@ -15,7 +15,15 @@ from collections.abc import Sequence
 import chess
 
 from chesslm.first_choice import FirstChoice, judge_first_choice
-from chesslm.measures import GameMeasure, Position, PositionMeasure, measure_games, measure_positions
+from chesslm.measures import (
+    AnsweredPosition,
+    GameMeasure,
+    Position,
+    PositionMeasure,
+    answered_positions,
+    measure_games,
+    measure_positions,
+)
 from chesslm.model import Decoder
 from chesslm.move_scores import MoveProbabilities, Question, ask, end_masses_after
 from chesslm.notation import Notation
@@ -23,12 +31,14 @@ from chesslm.sampling import sample_text
 from chesslm.token_model import TokenModel, as_token_model
 
 __all__ = [
+    "AnsweredPosition",
     "FirstChoice",
     "GameMeasure",
     "MoveProbabilities",
     "Position",
     "PositionMeasure",
     "TokenModel",
+    "answered_positions",
     "end_masses",
     "first_choices",
     "measure_games",

@@ -19,10 +19,10 @@ import chess
 import torch
 from torch.nn import functional
 
-from chesslm.first_choice import judge_first_choice
+from chesslm.first_choice import FirstChoice, judge_first_choice
 from chesslm.game import Game
 from chesslm.model import Decoder
-from chesslm.move_scores import Answer, Question, ask, check_fits
+from chesslm.move_scores import Answer, MoveProbabilities, Question, ask, check_fits
 from chesslm.notation import EncodedGame, Notation
 from chesslm.token_model import TokenModel, as_token_model, batches_by_length
 
@@ -69,6 +69,25 @@ class PositionMeasure:
 
 
 @dataclass(frozen=True, slots=True)
+class AnsweredPosition:
+    """A position with all that a model said about it.
+
+    Args:
+        board: the position, with its move stack.
+        true_move: the game's.
+        probabilities: p of every legal move.
+        first_choice: the greedy choice, judged.
+        measure: what follows from these.
+    """
+
+    board: chess.Board
+    true_move: chess.Move
+    probabilities: MoveProbabilities
+    first_choice: FirstChoice
+    measure: PositionMeasure
+
+
+@dataclass(frozen=True, slots=True)
 class GameMeasure:
     """Minus the log-probability of a game's tokens (teacher-forced, plain softmax), in parts, in nats.
 
@@ -105,6 +124,13 @@ def measure_positions(
         GameTooLong: a game up to its position leaves no room in the context, or has no token for its move number.
         ValueError: a game isn't legal, or a ply lies outside its game.
     """
+    return [found.measure for found in answered_positions(model, notation, positions)]
+
+
+def answered_positions(
+    model: TokenModel | Decoder, notation: Notation, positions: Sequence[Position]
+) -> list[AnsweredPosition]:
+    """As `measure_positions`, with what the measures were made from; raises as that does."""
     boards_and_moves = [replayed(position) for position in positions]
     questions = [
         question_about(notation, position, board)
@@ -112,7 +138,7 @@ def measure_positions(
     ]
     answers = ask(as_token_model(model), notation, questions, with_first_choice=True)
     return [
-        _measure(notation, position, board, true_move, answer)
+        _measured(notation, position, board, true_move, answer)
         for position, (board, true_move), answer in zip(positions, boards_and_moves, answers, strict=True)
     ]
 
@@ -159,15 +185,15 @@ def question_about(notation: Notation, position: Position, board: chess.Board) -
     return Question(board, prompt, end_len=len(before), played=(written.ids[start:end], written.ids[end:-2]))
 
 
-def _measure(
+def _measured(
     notation: Notation, position: Position, board: chess.Board, true_move: chess.Move, answer: Answer
-) -> PositionMeasure:
+) -> AnsweredPosition:
     choice = judge_first_choice(notation, board, answer.first_choice)
     probabilities = answer.probabilities
     # `question_about` asks for both.
     assert answer.end_mass is not None
     assert answer.mark_right is not None
-    return PositionMeasure(
+    measure = PositionMeasure(
         game_id=position.game.id,
         ply=position.ply,
         end_mass=answer.end_mass,
@@ -181,6 +207,7 @@ def _measure(
         error_kind=choice.error_kind,
         mark_right=answer.mark_right,
     )
+    return AnsweredPosition(board, true_move, probabilities, choice, measure)
 
 
 def _token_nats(model: TokenModel, texts: Sequence[list[int]]) -> list[list[float]]:

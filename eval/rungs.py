@@ -7,7 +7,7 @@ Doesn't know: how strong any of them is (`eval ladder` measures that, `ladder_ta
     random-capture                 a uniformly random capture if there is one
     material-1, material-2         the most material after one ply, or after the reply
     stockfish@NODES                Stockfish that searches so many positions
-    stockfish@NODES/random=SHARE   the same, but a random move with this probability
+    NAME/random=SHARE              one of the above, but a random move with this probability
     stockfish@NODES/skill=LEVEL    one of its best lines by Stockfish's own rule for Skill Level, with our seed
     stockfish@NODES/elo=ELO        its own UCI_Elo, which it seeds with the clock: such games can't be repeated
 
@@ -31,7 +31,10 @@ EMBEDDED = ("random", "random-capture", "material-1", "material-2")
 SMALLEST_ELO, LARGEST_ELO = 1350, 2850  # what Stockfish 15 takes as UCI_Elo
 
 _HASH_MEGABYTES = 1  # the smallest: it is cleared before each move
-_STOCKFISH = re.compile(r"stockfish@([1-9][0-9]{0,8})(?:/(random|skill|elo)=([0-9]{1,4}(?:\.[0-9]{1,4})?))?")
+_NAME = re.compile(
+    r"(?P<base>[a-z]+(?:-[a-z0-9]+)?)(?:@(?P<nodes>[1-9][0-9]{0,8}))?"
+    r"(?:/(?P<weakness>random|skill|elo)=(?P<amount>[0-9]{1,4}(?:\.[0-9]{1,4})?))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,14 @@ class Rung:
 
     Args:
         name: as in this module's docstring.
+        base: one of `EMBEDDED`, or "stockfish".
         nodes: positions that Stockfish searches for a move; None for an embedded opponent.
         weakness: "random", "skill", "elo", or None for full strength.
         amount: share of random moves in [0, 1], skill level, or Elo.
     """
 
     name: str
+    base: str
     nodes: int | None = None
     weakness: str | None = None
     amount: float = 0.0
@@ -77,8 +82,16 @@ class Rung:
             MissingToolError: it needs Stockfish and there is none.
             PlayerError: the engine can't be started.
         """
+        player = self._seat_base(seed, stockfish, timeout_s)
+        if self.weakness == "random":
+            return SometimesRandom(player, self.amount, seed=seed)
+        if self.weakness == "skill" and isinstance(player, UciPlayer):
+            return SkillPlayer(player, int(self.amount), seed=seed)
+        return player
+
+    def _seat_base(self, seed: int, stockfish: Path | None, timeout_s: float) -> Player:
         if self.nodes is None:
-            return _embedded(self.name, seed)
+            return _embedded(self.base, seed)
         if stockfish is None:
             raise MissingToolError(f"rung {self.name} needs Stockfish (Debian package stockfish)")
         options: dict[str, str | int | bool | None] = {"Threads": 1, "Hash": _HASH_MEGABYTES}
@@ -96,19 +109,18 @@ def parse_rung(name: str) -> Rung:
     """The rung of a name.
 
     >>> parse_rung("stockfish@200/random=0.25")
-    Rung(name='stockfish@200/random=0.25', nodes=200, weakness='random', amount=0.25)
+    Rung(name='stockfish@200/random=0.25', base='stockfish', nodes=200, weakness='random', amount=0.25)
 
     Raises:
         ConfigError: no rung is called so, or a number is out of range.
     """
-    if name in EMBEDDED:
-        return Rung(name)
-    found = _STOCKFISH.fullmatch(name)
-    if found is None:
-        raise ConfigError(
-            f"no rung is called {name}; they are {', '.join(EMBEDDED)} and stockfish@NODES[/random=SHARE]"
-        )
-    nodes, weakness, amount = int(found[1]), found[2], float(found[3] or 0)
+    found = _NAME.fullmatch(name)
+    is_engine = found is not None and found["base"] == "stockfish" and found["nodes"] is not None
+    if found is None or not (is_engine or (found["base"] in EMBEDDED and found["nodes"] is None)):
+        raise ConfigError(f"no rung is called {name}; they are {', '.join(EMBEDDED)} and stockfish@NODES")
+    weakness, amount = found["weakness"], float(found["amount"] or 0)
+    if weakness in ("skill", "elo") and not is_engine:
+        raise ConfigError(f"rung {name}: only Stockfish has {weakness}")
     lowest, highest = {"random": (0, 1), "skill": (0, FULL_SKILL), "elo": (SMALLEST_ELO, LARGEST_ELO)}.get(
         weakness, (0, 0)
     )
@@ -116,7 +128,7 @@ def parse_rung(name: str) -> Rung:
         raise ConfigError(f"rung {name}: {weakness} must be in [{lowest}, {highest}]")
     if weakness in ("skill", "elo") and amount != int(amount):
         raise ConfigError(f"rung {name}: {weakness} must be a whole number")
-    return Rung(name, nodes, weakness, amount)
+    return Rung(name, found["base"], int(found["nodes"]) if is_engine else None, weakness, amount)
 
 
 def parse_rungs(names: Sequence[str]) -> list[Rung]:

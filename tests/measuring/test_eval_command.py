@@ -15,7 +15,7 @@ from rich.console import Console
 from chesslm.cli import main
 from chesslm.errors import OutputError
 from chesslm.files import read_json
-from eval import cli
+from eval.command import hand_out, progress_bars
 from eval.legality import measure_legality
 from eval.metrics import METRICS, TEXT_PARTS
 from eval.positions import silent
@@ -237,7 +237,7 @@ def test_a_closed_pipe_loses_no_results(
 
     monkeypatch.setattr("eval.tables.tables", closed)
     with pytest.raises(BrokenPipeError):
-        cli._hand_out(results, tmp_path / "out.json")
+        hand_out(results, tmp_path / "out.json")
     assert read_results(tmp_path / "out.json") == results
 
 
@@ -296,7 +296,7 @@ def test_progress_is_a_bar_on_a_terminal_and_silent_elsewhere(monkeypatch: pytes
     shown = io.StringIO()
     terminal = Console(file=shown, force_terminal=True, width=100, color_system=None)
     monkeypatch.setattr("rich.console.Console", lambda **_: terminal)
-    with cli._progress() as progress:
+    with progress_bars() as progress:
         progress("a [red]model[/red]", 0, 10)
         progress("a [red]model[/red]", 10, 10)
         progress("reading", 5, None)

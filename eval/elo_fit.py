@@ -49,7 +49,7 @@ def log_likelihood(points: Floats, ratings: Floats) -> Floats:
 
 
 def maximise(points: Floats, start: Floats, is_fixed: Mask) -> Floats:
-    """Ratings (B, P) of greatest likelihood for points (B, P, P); those that `is_fixed` (B, P) stay as in `start` (B, P).
+    """Ratings (B, P) of greatest likelihood for points (B, P, P); where `is_fixed` (B, P), as in `start` (B, P).
 
     Newton's method. Along a step that changes no gap between two ratings by more than c, the curvature changes at most
     by e^c, so that ln(1+c)/c of the step never overshoots (Bach 2010, self-concordance of the logistic loss): no line

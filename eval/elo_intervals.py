@@ -34,10 +34,10 @@ class MatchUp:
     counts: Floats
 
     def add_to(self, points: Floats, counts: Floats) -> None:
-        """Add the points of such counts, (B, 5), to tables."""
-        points = counts @ _PAIR_POINTS
-        points[..., self.first, self.second] += points
-        points[..., self.second, self.first] += 2 * counts.sum(axis=-1) - points
+        """Add what such counts, (B, 5), bring both players to points (B, P, P)."""
+        of_first = counts @ _PAIR_POINTS
+        points[..., self.first, self.second] += of_first
+        points[..., self.second, self.first] += 2 * counts.sum(axis=-1) - of_first
 
 
 def bootstrap_intervals(
@@ -49,7 +49,7 @@ def bootstrap_intervals(
     points = np.zeros((resamples, num_players, num_players))
     for match_up in match_ups:
         n = match_up.counts.sum()
-        match_up.add_to(points, 1.0 * generator.multinomial(int(n), match_up.counts / n, size=resamples))
+        match_up.add_to(points, generator.multinomial(int(n), match_up.counts / n, size=resamples).astype(np.float64))
     leads = leads_to(points)
     up, down = leads[:, :, origin], leads[:, origin, :]
     inside = up & down

@@ -6,8 +6,8 @@ Doesn't know: players (only their labels) or how games are played.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from chesslm.openings import book, choose_openings
 from eval.match_game import Fixture
@@ -54,3 +54,15 @@ def unpaired(first: str, second: str, num_games: int, *, seed: int) -> Iterator[
     for number, opening in enumerate(choose_openings(num_games, seed=seed)):
         white, black = (first, second) if number % 2 == 0 else (second, first)
         yield Fixture(number, number, white, black, opening, number // len(book()))
+
+
+def in_one_match(*series: Iterable[Fixture]) -> list[Fixture]:
+    """Several series one after the other, games and pairs numbered anew."""
+    joined: list[Fixture] = []
+    next_pair = 0
+    for fixtures in series:
+        begin = next_pair
+        for fixture in fixtures:
+            joined.append(replace(fixture, number=len(joined), pair=begin + fixture.pair))
+            next_pair = max(next_pair, begin + fixture.pair + 1)
+    return joined

@@ -157,7 +157,7 @@ def _runs(pid: int) -> bool:
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the runs `long` and `short`: tiny networks that learned nothing; the short one's context is short."""
+    """A folder with the runs `long` and `short`: tiny untrained networks, one with a short context."""
     root = tmp_path_factory.mktemp("runs")
     notation = default_notation("pgn")
     for name, context_len in (("long", 700), ("short", 60)):

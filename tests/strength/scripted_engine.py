@@ -21,7 +21,9 @@ def main(log_path: str, mode: str, ply: str) -> None:
     for line in sys.stdin:
         words = line.split()
         if words[:1] == ["uci"]:
-            options = [f"option name {name} type spin default 1 min 1 max 64" for name in ("Hash", "Threads", "MultiPV")]
+            options = [
+                f"option name {name} type spin default 1 min 1 max 64" for name in ("Hash", "Threads", "MultiPV")
+            ]
             say("id name Scripted 1.0", *options, "uciok")
         elif words[:1] == ["isready"]:
             say("readyok")
@@ -44,7 +46,7 @@ def answer(board: chess.Board, mode: str) -> None:
         sys.exit(1)
     if mode == "hangs":
         time.sleep(60)
-    move = "a1a1" if mode == "lies" else min(move.uci() for move in board.legal_moves)
+    move = "a1h8" if mode == "lies" else min(move.uci() for move in board.legal_moves)
     say(f"info depth 1 score cp 0 pv {move}", f"bestmove {move}")
 
 

@@ -18,9 +18,7 @@ TWO_PAWNS_UP = "4k3/8/8/8/8/8/PP6/4K3 b - - 0 1"
 BLACK_IS_UP = "3qk3/8/8/8/8/8/PP6/4K3 w - - 0 1"
 
 
-@pytest.mark.parametrize(
-    ("fen", "result"), [(THREE_PAWNS_UP, "1-0"), (TWO_PAWNS_UP, "1/2-1/2"), (BLACK_IS_UP, "0-1")]
-)
+@pytest.mark.parametrize(("fen", "result"), [(THREE_PAWNS_UP, "1-0"), (TWO_PAWNS_UP, "1/2-1/2"), (BLACK_IS_UP, "0-1")])
 def test_without_an_engine_three_pawns_win(fen: str, result: str) -> None:
     with Adjudicator(None) as adjudicator:
         assert adjudicator.policy == "material, 3 pawns or more win, else a draw"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chesslm.errors import InputError
-from eval.contenders import Contender
+from eval.contenders import Entrant
 from eval.intervals import BOOTSTRAP, PAIRED_BOOTSTRAP, WILSON, Floats, GameBootstrap, Interval, wilson
 from eval.metrics import METRICS
 from eval.positions import Mask
@@ -80,7 +80,7 @@ class Aggregator:
         self._commit = commit
         self._bootstraps: dict[int, GameBootstrap] = {}
 
-    def measure(self, contender: Contender, quantity: Quantity, subset: Subset) -> MeasureRecord:
+    def measure(self, entrant: Entrant, quantity: Quantity, subset: Subset) -> MeasureRecord:
         """A metric of a model on a subset.
 
         Raises:
@@ -88,11 +88,11 @@ class Aggregator:
         """
         how = WILSON if METRICS[quantity.metric].interval == "wilson" else BOOTSTRAP
         interval = self.interval(quantity, subset)
-        return self.stated(contender, quantity.metric, interval, how, subset, detail=quantity.detail)
+        return self.stated(entrant, quantity.metric, interval, how, subset, detail=quantity.detail)
 
     def stated(
         self,
-        contender: Contender,
+        entrant: Entrant,
         name: str,
         interval: Interval,
         how: str,
@@ -102,7 +102,7 @@ class Aggregator:
     ) -> MeasureRecord:
         """A value whose interval was made elsewhere, as `how` says; raises as `measure` does."""
         metric = METRICS[name]
-        _check(interval, contender.label, name)
+        _check(interval, entrant.label, name)
         return MeasureRecord(
             metric=name,
             version=metric.version,
@@ -118,15 +118,15 @@ class Aggregator:
             policy=metric.policy,
             games_digest=self._games_digest,
             commit=self._commit,
-            model=contender.label,
-            notation=contender.record.notation,
-            checkpoint_digest=contender.record.checkpoint_digest,
+            model=entrant.label,
+            notation=entrant.record.notation,
+            checkpoint_digest=entrant.record.checkpoint_digest,
             first_ply=subset.first_ply,
             last_ply=subset.last_ply,
         )
 
     def difference(
-        self, pair: tuple[Contender, Contender], quantities: tuple[Quantity, Quantity], subset: Subset
+        self, pair: tuple[Entrant, Entrant], quantities: tuple[Quantity, Quantity], subset: Subset
     ) -> DifferenceRecord:
         """The first model's metric minus the second's, paired game by game; raises as `measure` does."""
         first, second = pair

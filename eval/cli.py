@@ -6,14 +6,11 @@ Doesn't know: how anything is measured; commands import their modules when they 
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from eval.command import (
     ADevice,
     ASplit,
-    Controls,
     Device,
     Force,
     Games,
@@ -28,6 +25,7 @@ from eval.command import (
     named_models,
     progress_bars,
 )
+from eval.legality_cli import legality
 
 app = typer.Typer(
     help="Measure models on held-out games: legality, likelihood.",
@@ -35,47 +33,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-FreeGames = Annotated[
-    int,
-    typer.Option("--free-running", min=0, metavar="N", help="games that each model writes on its own, both sides, too"),
-]
-
-
-@app.command()
-def legality(
-    games: Games,
-    model: Models = None,
-    more: MoreModels = None,
-    positions: Positions = 2_000,
-    seed: Seed = 0,
-    split: ASplit = None,
-    json: Json = None,
-    force: Force = False,
-    controls: Controls = False,
-    no_new: NoNew = False,
-    free_running: FreeGames = 0,
-    device: ADevice = Device.AUTO,
-) -> None:
-    """How often models break the rules, and how well they foresee the moves that were played."""
-    names = named_models(model, more)
-    check_output(json, force=force)
-    from eval.legality import measure_legality
-    from eval.study import prepare_study
-
-    with progress_bars() as progress:
-        study = prepare_study(
-            names,
-            games,
-            positions=positions,
-            seed=seed,
-            split=split.value if split else None,
-            device=device.value,
-            with_controls=controls,
-            with_new=not no_new,
-            progress=progress,
-        )
-        results = measure_legality(study, progress, num_free_games=free_running)
-    hand_out(results, json)
+app.command()(legality)
 
 
 @app.command()

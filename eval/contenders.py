@@ -1,6 +1,7 @@
 """What is measured side by side: trained models, and the controls that say whether they learned anything.
 
 Knows: labels, the untrained and the uniform control, who is compared with whom, which games fit every model.
+A player without a notation is an entrant, too (`players`), but no contender: only its decisions can be measured.
 Doesn't know: metrics or positions.
 
 Tensor key: R requests · V vocabulary.
@@ -13,6 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +33,28 @@ TOO_LONG = "too long for a model"
 
 # Far below any difference between probabilities that is printed, far above the rounding of float32.
 UNIFORM_NOISE = 1e-4
+
+
+class Entrant(Protocol):
+    """Whoever has a column of its own: a model with its notation (`Contender`), or a player (`players`)."""
+
+    @property
+    def record(self) -> ModelRecord:
+        """What its results say about it."""
+        ...
+
+    @property
+    def control_of(self) -> tuple[str, ...]:
+        """Labels of those that it is a control of; empty for others."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """Unique among the entrants of a measurement."""
+        ...
+
+
+AnEntrant = TypeVar("AnEntrant", bound=Entrant)
 
 
 @dataclass(frozen=True)
@@ -82,10 +106,10 @@ def load_contenders(names_or_paths: Sequence[str], *, device: str, with_controls
     return [*trained, *controls, *_uniform_controls(trained, seed)]
 
 
-def pairs(contenders: Sequence[Contender]) -> list[tuple[Contender, Contender]]:
-    """Who is compared with whom: all trained models with each other in the order given, each with its controls."""
-    trained = [contender for contender in contenders if not contender.control_of]
-    with_controls = [(one, other) for one in trained for other in contenders if one.label in other.control_of]
+def pairs(entrants: Sequence[AnEntrant]) -> list[tuple[AnEntrant, AnEntrant]]:
+    """Who is compared with whom: all but controls with each other in the order given, each with its controls."""
+    trained = [entrant for entrant in entrants if not entrant.control_of]
+    with_controls = [(one, other) for one in trained for other in entrants if one.label in other.control_of]
     return [*itertools.combinations(trained, 2), *with_controls]
 
 

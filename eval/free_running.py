@@ -19,6 +19,7 @@ from scipy.stats import binom
 from chesslm.sampling import sample_text
 from chesslm.written_game import WrittenGame, read_written_game
 from eval.aggregation import Aggregator, Quantity, Subset, mean_of
+from eval.comparison import Compared
 from eval.contenders import Contender
 from eval.intervals import CONFIDENCE, Interval
 from eval.metrics import FREE_RUNNING_TEMPERATURE
@@ -146,12 +147,12 @@ def median(values: np.ndarray) -> Interval:
 
 def measure_free_running(
     aggregator: Aggregator, contenders: Sequence[Contender], *, num_games: int, progress: Progress = silent
-) -> list[MeasureRecord]:
-    """Let every trained model write games, and judge them."""
+) -> Compared:
+    """Let every trained model write games, and judge them. Games of two models have nothing to be paired by."""
     records: list[MeasureRecord] = []
     for contender in contenders:
         if not contender.control_of:
             games = [outcome(game) for game in write_games(contender, num_games, progress)]
             castled = [castles_in_time(game) for game in write_italian_games(contender, progress)]
             records += free_running_records(aggregator, contender, games, castled)
-    return records
+    return Compared(tuple(records))

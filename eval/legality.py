@@ -1,23 +1,31 @@
 """`eval legality`: how often models break the rules, and how well they foresee the moves that were played.
 
-Knows: METRICS sections 1, 2.1 and 2.8: how per-position measures become metrics on subsets, by ply and by error kind.
-Doesn't know: how a position is measured (`chesslm.measures`), chosen (`positions`), or how intervals come about.
+Knows: METRICS sections 1, 2.1, 2.7 and 2.8: how per-position measures become metrics on subsets, by ply and by error
+kind, and which of the other definitions of legality are asked for.
+Doesn't know: how a position is measured (`chesslm.measures`), chosen (`positions`), or how intervals come about; the
+other definitions are modules of their own (`retry`, `cloze`, `completion`, `free_running`, `random_positions`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from chesslm.inference import PositionMeasure, measure_positions
+from chesslm.inference import AnsweredPosition, Position, PositionMeasure, answered_positions
 from chesslm.san import ERROR_KINDS
-from eval.aggregation import Quantity, Subset, mean_of
-from eval.contenders import Contender, pairs
+from eval.aggregation import Aggregator, Quantity, Subset, mean_of
+from eval.cloze import measure_cloze
+from eval.comparison import Column, Compared, compared, whole
+from eval.completion import measure_completion
+from eval.contenders import Contender
 from eval.free_running import measure_free_running
 from eval.metrics import METRICS
 from eval.positions import HeldOut, Progress, silent
-from eval.records import AFTER_PLY_10, ALL, DifferenceRecord, MeasureRecord, Results
+from eval.random_positions import RANDOM_PLIES, random_positions
+from eval.records import AFTER_PLY_10, ALL, Results
+from eval.retry import measure_retry
 from eval.study import Study
 
 # Positions between two reports of progress; long and short games apart, so that little of a batch is padding.
@@ -26,20 +34,47 @@ CHUNK_LEN = 256
 PLIES_A_BUCKET = 10
 LAST_BUCKET = 100
 BY_PLY_METRICS = ("first_choice_legal", "legal_mass", "move_nats")
+# What classes, moved pieces and phases are shown for.
+BY_GROUP_METRICS = ("first_choice_legal", "legal_mass", "move_nats")
 MATCHES = ("move_match", "free_move_match")
+OUT_OF_DISTRIBUTION = ("first_choice_legal", "legal_mass")
+
+Told = Callable[[Contender, Sequence[Position], Sequence[AnsweredPosition]], None]
+"""Told what a model said about some positions, as soon as it has said it."""
 
 
-def measured(contender: Contender, held_out: HeldOut, progress: Progress = silent) -> list[PositionMeasure]:
-    """Measures of all positions, in their order."""
-    positions = held_out.positions
+def nobody(_contender: Contender, _positions: Sequence[Position], _answers: Sequence[AnsweredPosition]) -> None:
+    """Nobody is told."""
+
+
+def measured(
+    contender: Contender,
+    positions: Sequence[Position],
+    progress: Progress = silent,
+    *,
+    what: str = "",
+    tell: Told = nobody,
+) -> list[PositionMeasure]:
+    """Measures of all positions, in their order.
+
+    Args:
+        contender: is asked.
+        positions: what about.
+        progress: told about long work.
+        what: which positions these are, for the progress.
+        tell: told what was said.
+    """
+    title = f"{contender.label}, {what}" if what else contender.label
     order = sorted(range(len(positions)), key=lambda index: positions[index].ply)
     found: dict[int, PositionMeasure] = {}
     for start in range(0, len(order), CHUNK_LEN):
-        progress(contender.label, start, len(order))
+        progress(title, start, len(order))
         chunk = order[start : start + CHUNK_LEN]
-        measures = measure_positions(contender.model, contender.notation, [positions[index] for index in chunk])
-        found.update(zip(chunk, measures, strict=True))
-    progress(contender.label, len(order), len(order))
+        asked = [positions[index] for index in chunk]
+        answers = answered_positions(contender.model, contender.notation, asked)
+        tell(contender, asked, answers)
+        found.update(zip(chunk, (answer.measure for answer in answers), strict=True))
+    progress(title, len(order), len(order))
     return [found[index] for index in range(len(positions))]
 
 
@@ -81,47 +116,90 @@ def plies_subsets(held_out: HeldOut) -> list[Subset]:
     return found
 
 
-def measure_legality(study: Study, progress: Progress = silent, *, num_free_games: int = 0) -> Results:
+def position_columns(held_out: HeldOut, measures: Sequence[PositionMeasure]) -> list[Column]:
+    """Everything that first choice and legal mass give, on every subset that tables show."""
+    subsets = [Subset(name, mask) for name, mask in held_out.subsets().items()]
+    groups = [Subset(name, mask) for name, mask in held_out.groups.items()]
+    plies = plies_subsets(held_out)
+    numbers = quantities(measures)
+    everything = (Subset(ALL, held_out.subsets()[ALL]),)
+    return [
+        *(Column(numbers[metric], tuple(_shown(metric, subsets))) for metric in METRICS if metric in numbers),
+        *(Column(numbers[metric], tuple(groups)) for metric in BY_GROUP_METRICS),
+        *(Column(kind, everything, is_paired=False) for kind in error_kinds(measures)),
+        *(Column(numbers[metric], (subset,), is_paired=False) for subset in plies for metric in BY_PLY_METRICS),
+    ]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What is measured beside first choice and legal mass; nothing by default.
+
+    Args:
+        with_retry: retry, on the same positions.
+        with_cloze: square and piece cloze, where the notation admits them, in the same games.
+        completion_games: held-out games whose every ply on one side is asked for.
+        free_games: games that each trained model writes on its own.
+        random_games: positions after 10, and after 20, random plies.
+    """
+
+    with_retry: bool = False
+    with_cloze: bool = False
+    completion_games: int = 0
+    free_games: int = 0
+    random_games: int = 0
+
+
+def measure_legality(
+    study: Study, progress: Progress = silent, *, extent: Extent = Extent(), tell: Told = nobody
+) -> Results:
     """Everything that `eval legality` reports.
 
     Args:
         study: models and positions.
         progress: told about long work.
-        num_free_games: games that each trained model writes on its own; none if 0.
+        extent: what is measured beside first choice and legal mass.
+        tell: told what every model said about the held-out positions.
 
     Raises:
         InputError: a model's numbers aren't finite; names it.
     """
     aggregator = study.aggregator()
-    by_label = {c.label: measured(c, study.held_out, progress) for c in study.contenders}
-    numbers = {label: quantities(measures) for label, measures in by_label.items()}
-    subsets = [Subset(name, mask) for name, mask in study.held_out.subsets().items()]
-    measures: list[MeasureRecord] = []
-    for contender in study.contenders:
-        own = numbers[contender.label]
-        measures += [aggregator.measure(contender, own[metric], subset) for metric, subset in _table(own, subsets)]
-        everything = Subset(ALL, study.held_out.subsets()[ALL])
-        measures += [aggregator.measure(contender, kind, everything) for kind in error_kinds(by_label[contender.label])]
-        measures += [
-            aggregator.measure(contender, own[metric], subset)
-            for subset in plies_subsets(study.held_out)
-            for metric in BY_PLY_METRICS
-        ]
-    differences: list[DifferenceRecord] = []
-    for one, other in pairs(study.contenders):
-        shared = {metric: q for metric, q in numbers[one.label].items() if metric in numbers[other.label]}
-        differences += [
-            aggregator.difference((one, other), (shared[metric], numbers[other.label][metric]), subset)
-            for metric, subset in _table(shared, subsets)
-        ]
-    if num_free_games:
-        measures += measure_free_running(aggregator, study.contenders, num_games=num_free_games, progress=progress)
-    return study.results("legality", measures, differences)
+    contenders, held_out, seed = study.contenders, study.held_out, study.seed
+    columns = {
+        contender.label: position_columns(held_out, measured(contender, held_out.positions, progress, tell=tell))
+        for contender in contenders
+    }
+    found = compared(aggregator, contenders, columns)
+    if extent.with_retry:
+        found += measure_retry(aggregator, contenders, held_out, seed=seed, progress=progress)
+    if extent.with_cloze:
+        found += measure_cloze(aggregator, contenders, held_out.games, seed=seed, progress=progress)
+    if extent.completion_games:
+        games = held_out.games[: extent.completion_games]
+        found += measure_completion(aggregator, contenders, games, seed=seed, progress=progress)
+    if extent.free_games:
+        found += measure_free_running(aggregator, contenders, num_games=extent.free_games, progress=progress)
+    if extent.random_games:
+        found += _out_of_distribution(aggregator, contenders, extent.random_games, seed, progress)
+    return study.results("legality", found.measures, found.differences)
 
 
-def _table(numbers: Mapping[str, Quantity], subsets: Sequence[Subset]) -> Iterator[tuple[str, Subset]]:
-    """Which metrics are shown on which subsets; without the first ten plies only matches are (METRICS section 1)."""
-    for metric in METRICS:
-        for subset in subsets:
-            if metric in numbers and (subset.name != AFTER_PLY_10 or metric in MATCHES):
-                yield metric, subset
+def _out_of_distribution(
+    aggregator: Aggregator, contenders: Sequence[Contender], num: int, seed: int, progress: Progress
+) -> Compared:
+    found = Compared()
+    for num_plies, subset in RANDOM_PLIES.items():
+        positions = random_positions(num, num_plies, seed=seed)
+        everything = (whole(subset, num),)
+        columns = {}
+        for contender in contenders:
+            numbers = quantities(measured(contender, positions, progress, what=subset))
+            columns[contender.label] = [Column(numbers[metric], everything) for metric in OUT_OF_DISTRIBUTION]
+        found += compared(aggregator, contenders, columns)
+    return found
+
+
+def _shown(metric: str, subsets: Sequence[Subset]) -> Iterator[Subset]:
+    """The subsets a metric is shown on; without the first ten plies only matches are (METRICS section 1)."""
+    yield from (subset for subset in subsets if subset.name != AFTER_PLY_10 or metric in MATCHES)

@@ -85,7 +85,7 @@ def measure_likelihood(study: Study, progress: Progress = silent) -> Results:
     numbers = {
         contender.label: [
             *((quantity, everything) for quantity in game_quantities(measured_games(contender, held_out, progress))),
-            *((quantity, subsets) for quantity in move_quantities(measured(contender, held_out, progress))),
+            *((quantity, subsets) for quantity in move_quantities(measured(contender, held_out.positions, progress))),
         ]
         for contender in study.contenders
     }

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["rate", "nats", "perplexity", "tokens", "plies"]
+Unit = Literal["rate", "nats", "perplexity", "tokens", "plies", "attempts"]
 Interval = Literal["wilson", "bootstrap", "median"]
 
 GREEDY = (
@@ -30,6 +30,16 @@ FULL_SOFTMAX = "no decoding: teacher-forced token probabilities, full softmax, n
 TEACHER_FORCED_ARGMAX = "argmax at every token that follows from the move, given the true game and move before it"
 FREE_RUNNING_TEMPERATURE = 0.7
 FREELY = f"both sides sampled token by token, unmasked, temperature {FREE_RUNNING_TEMPERATURE}, seeds 0, 1, …"
+RETRY_ATTEMPTS = 5
+RETRY = (
+    f"up to {RETRY_ATTEMPTS} attempts a turn, each sampled token by token after the move number, nothing removed, at "
+    "temperature min(k/5 + 0.001, 0.5), k = 0 ... 4; judged strictly; a written result is a resignation"
+)
+SQUARE_CLOZE = "no decoding: full softmax after the game and a start square; argmax over the 64 squares"
+PIECE_CLOZE = (
+    "no decoding: full softmax after the game; for a piece letter or word, argmax over the 64 end squares of "
+    "p(quiet move) + p(capture), both without disambiguation"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,24 @@ METRICS: dict[str, Metric] = {
         "wilson",
         "higher",
         f"{FREELY}, after 1. e4 e5 2. Nf3 Nc6 3. Bc4 Bc5",
+    ),
+    "retry_no_failure": Metric("retry, turns without a failed attempt", "rate", "wilson", "higher", RETRY),
+    "retry_failures": Metric("retry, failed attempts a turn", "attempts", "bootstrap", "lower", RETRY),
+    "retry_lost": Metric("retry, turns lost by five failures", "rate", "wilson", "lower", RETRY),
+    "retry_resigned": Metric("retry, turns resigned", "rate", "wilson", None, RETRY),
+    # `detail` says whose piece is given: the one played, or another.
+    "square_cloze_legal_move": Metric("square cloze, LgM", "rate", "wilson", "higher", SQUARE_CLOZE),
+    "square_cloze_r_precision": Metric("square cloze, R-precision", "rate", "bootstrap", "higher", SQUARE_CLOZE),
+    "square_cloze_exact_move": Metric("square cloze, ExM", "rate", "wilson", "higher", SQUARE_CLOZE),
+    "piece_cloze_legal_move": Metric("piece cloze, LgM", "rate", "wilson", "higher", PIECE_CLOZE),
+    "piece_cloze_r_precision": Metric("piece cloze, R-precision", "rate", "bootstrap", "higher", PIECE_CLOZE),
+    "piece_cloze_exact_move": Metric("piece cloze, ExM", "rate", "wilson", "higher", PIECE_CLOZE),
+    "completion_legal": Metric(
+        "every first choice on one side legal",
+        "rate",
+        "wilson",
+        "higher",
+        f"the true game stands before every move of one side, drawn by a coin; {GREEDY}",
     ),
 }
 

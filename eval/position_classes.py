@@ -43,6 +43,13 @@ ENDGAME_PIECES = 6
 """Endgame: at most so many knights, bishops, rooks and queens on the board, of both sides together; else the opening
 is the first `OPENING_PLIES` plies and the middlegame the rest."""
 
+GROUPS: tuple[str, ...] = (
+    *(f"class: {name}" for name in CLASSES),
+    *(f"moved: {name}" for name in PIECES),
+    *(f"phase: {name}" for name in PHASES),
+)
+"""Names of the subsets, in the order of tables. A position is in one phase and one piece was moved; classes overlap."""
+
 # Home squares of a rook, and the squares between it and its king.
 _WINGS = {
     chess.WHITE: ((chess.H1, chess.BB_F1 | chess.BB_G1), (chess.A1, chess.BB_B1 | chess.BB_C1 | chess.BB_D1)),
@@ -68,6 +75,16 @@ def classes_of(board: chess.Board) -> tuple[str, ...]:
         CAN_PROMOTE: _can_promote(board),
     }
     return tuple(name for name in CLASSES if is_in[name])
+
+
+def groups_of(board: chess.Board, move: chess.Move, ply: int) -> tuple[str, ...]:
+    """Which of `GROUPS` a position `ply` plies after the start belongs to, in which `move` was played.
+
+    >>> groups_of(chess.Board(), chess.Move.from_uci("g1f3"), 0)
+    ('moved: knight', 'phase: opening')
+    """
+    classes = (f"class: {name}" for name in classes_of(board))
+    return (*classes, f"moved: {piece_moved(board, move)}", f"phase: {phase_of(board, ply)}")
 
 
 def piece_moved(board: chess.Board, move: chess.Move) -> str:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -26,9 +26,11 @@ from chesslm.files import sha256_file
 from chesslm.game import Game
 from chesslm.game_files import games_folder, read_games, read_manifest
 from chesslm.inference import Position
+from chesslm.measures import replayed
 from chesslm.validation import random_ply
 from eval import pgn
 from eval.new_positions import occurring, position_key
+from eval.position_classes import GROUPS, groups_of
 from eval.records import AFTER_PLY_10, AFTER_PLY_20, ALL, NEW, GamesRecord
 
 DEFAULT_SPLIT = "test"
@@ -53,11 +55,13 @@ class HeldOut:
         positions: one a game.
         is_new: for each position whether the train split lacks it; None where there is no train split or nobody asked.
         record: where they come from.
+        groups: class, moved piece or phase -> which positions belong to it, in the order of `position_classes.GROUPS`.
     """
 
     positions: tuple[Position, ...]
     is_new: Mask | None
     record: GamesRecord
+    groups: Mapping[str, Mask] = field(default_factory=dict)
 
     @property
     def games(self) -> tuple[Game, ...]:
@@ -103,7 +107,11 @@ def hold_out(
         reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.items()) or "it is empty"
         raise InputError(f"{source.name}: no game to take a position from ({reasons})")
     positions = tuple(Position(game, random_ply(game, seed)) for game in chosen)
-    keys = [_key(source, position) for position in positions]
+    keys, groups = [], []
+    for position in positions:
+        board, move = _replayed(source, position)
+        keys.append(position_key(board))
+        groups.append(groups_of(board, move, position.ply))
     is_new, num_train = _novelty(source.folder, keys, progress) if with_new and source.folder else (None, None)
     record = GamesRecord(
         source=str(path),
@@ -115,7 +123,7 @@ def hold_out(
         left_out=left_out,
         train_games=num_train,
     )
-    return HeldOut(positions, is_new, record)
+    return HeldOut(positions, is_new, record, _masks(groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,15 +258,17 @@ def _novelty(folder: Path, keys: list[str], progress: Progress) -> tuple[Mask | 
     return np.array([key not in known for key in keys]), games.number
 
 
-def _key(source: _Source, position: Position) -> str:
-    board = chess.Board()
+def _replayed(source: _Source, position: Position) -> tuple[chess.Board, chess.Move]:
     try:
-        for san in position.game.san[: position.ply]:
-            board.push_san(san)
-        board.parse_san(position.game.san[position.ply])
+        return replayed(position)
     except ValueError as error:
         raise InputError(f"{source.name}: game {position.game.id} isn't legal: {error}") from error
-    return position_key(board)
+
+
+def _masks(groups: Sequence[tuple[str, ...]]) -> dict[str, Mask]:
+    """Group -> which positions are in it; groups that would be empty are left out."""
+    masks = {name: np.array([name in found for found in groups]) for name in GROUPS}
+    return {name: mask for name, mask in masks.items() if mask.any()}
 
 
 class _Counted(Generic[Item]):

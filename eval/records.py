@@ -39,6 +39,9 @@ ALL, NEW, AFTER_PLY_10, AFTER_PLY_20 = "all", "new", "after ply 10", "after ply 
 WRITTEN_GAMES, WRITTEN_ITALIAN = "written games", "written after the book's opening"
 """Games that a model wrote itself: nothing held out has a part in them."""
 
+WHOLE_GAMES = "whole games"
+"""Held-out games, one side's plies each."""
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
 ModelKind = Literal["trained", "untrained", "uniform"]
 ResultKind = Literal["legality", "likelihood"]
@@ -104,7 +107,8 @@ class Estimate(Provenance):
     detail: str | None = Field(description="error kind, or part of text_nats_per_move; None: the metric itself")
     unit: Unit
     subset: str = Field(
-        description="all, new, after ply 10, after ply 20, plies A-B (the last one: plies A+), or games it wrote itself"
+        description="all, new, after ply 10, after ply 20, plies A-B (the last one: plies A+), one of "
+        "position_classes.GROUPS, such prefixes as a cloze has, after random plies, whole games, or games it wrote"
     )
     value: Number
     n: int = Field(ge=1, description="positions (or games) it is taken over, each from another game")

@@ -17,7 +17,7 @@ from rich.text import Text
 from eval.metrics import METRICS
 from eval.records import ALL, Estimate, MeasureRecord, ModelRecord, Results
 
-FORMATS = {"rate": ".4f", "nats": ".3f", "perplexity": ".4g", "tokens": ".2f", "plies": ".1f"}
+FORMATS = {"rate": ".4f", "nats": ".3f", "perplexity": ".4g", "tokens": ".2f", "plies": ".1f", "attempts": ".3f"}
 
 
 def inert(text: str) -> Text:

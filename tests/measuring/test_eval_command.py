@@ -60,16 +60,15 @@ def test_legality_measures_every_model_on_the_same_positions(
     assert results.games.digest == read_json(folder / "manifest.json")["games_digest"]
     labels = [model.label for model in results.models]
     assert labels[:3] == ["pgn", "english", "pgn untrained"]
-    by_position = set(METRICS) - {
-        "text_nats_per_move",
-        "perplexity_per_token",
-        "perplexity_per_move",
-        "tokens_per_move",
-        "error_kind",
-        "free_running_legal",
-        "free_running_survival",
-        "first_illegal_ply",
-        "book_castling",
+    by_position = {
+        "first_choice_legal",
+        "first_choice_tolerant",
+        "legal_mass",
+        "end_mass",
+        "move_match",
+        "free_move_match",
+        "move_nats",
+        "mark_accuracy",
     }
     for label in labels:
         for subset in ("all", "new", "after ply 20"):
@@ -82,6 +81,9 @@ def test_legality_measures_every_model_on_the_same_positions(
         assert legal is not None
         assert sum(kind.value for kind in kinds) == pytest.approx(1 - legal.value)
         assert sum(measure.n for measure in results.by_ply("legal_mass", label)) == 40
+        for partition in ("moved: ", "phase: "):
+            parts = [m for m in results.measures if m.metric == "legal_mass" and m.model == label]
+            assert sum(m.n for m in parts if m.subset.startswith(partition)) == 40
 
 
 def test_every_number_carries_what_it_needs(legality: tuple[Results, str]) -> None:

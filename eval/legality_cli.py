@@ -1,0 +1,111 @@
+"""The `chesslm eval legality` command.
+
+Knows: its options, and that `--complete` stands for all definitions of legality at their usual sizes.
+Doesn't know: how anything is measured; what that needs is imported when the command runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from eval.command import (
+    ADevice,
+    ASplit,
+    Controls,
+    Device,
+    Force,
+    Games,
+    Json,
+    Models,
+    MoreModels,
+    NoNew,
+    Positions,
+    Seed,
+    check_output,
+    hand_out,
+    named_models,
+    progress_bars,
+)
+
+# What `--complete` asks for, where no number is given.
+COMPLETION_GAMES, FREE_GAMES, RANDOM_GAMES = 200, 200, 1_000
+
+Retry = Annotated[
+    bool, typer.Option("--retry", help="up to five attempts a position, ever bolder, as chess_gpt_eval has it")
+]
+Cloze = Annotated[
+    bool, typer.Option("--cloze", help="where does a move of this piece (or from this square) end? in 1,000 games")
+]
+CompletionGames = Annotated[
+    int | None,
+    typer.Option("--completion-games", min=0, metavar="N", help="held-out games followed whole, one side's plies"),
+]
+FreeGames = Annotated[
+    int | None,
+    typer.Option("--free-running", min=0, metavar="N", help="games that each model writes on its own, both sides"),
+]
+RandomPlies = Annotated[
+    int | None,
+    typer.Option("--random-plies", min=0, metavar="N", help="positions after 10, and after 20, random plies"),
+]
+Complete = Annotated[
+    bool,
+    typer.Option(
+        "--complete",
+        help=f"all of these: --retry --cloze --completion-games {COMPLETION_GAMES} --free-running {FREE_GAMES} "
+        f"--random-plies {RANDOM_GAMES}, unless another number is given",
+    ),
+]
+
+
+def legality(
+    games: Games,
+    model: Models = None,
+    more: MoreModels = None,
+    positions: Positions = 2_000,
+    seed: Seed = 0,
+    split: ASplit = None,
+    json: Json = None,
+    force: Force = False,
+    controls: Controls = False,
+    no_new: NoNew = False,
+    retry: Retry = False,
+    cloze: Cloze = False,
+    completion_games: CompletionGames = None,
+    free_running: FreeGames = None,
+    random_plies: RandomPlies = None,
+    complete: Complete = False,
+    device: ADevice = Device.AUTO,
+) -> None:
+    """How often models break the rules, and how well they foresee the moves that were played."""
+    names = named_models(model, more)
+    check_output(json, force=force)
+    from eval.legality import Extent, measure_legality
+    from eval.study import prepare_study
+
+    def number(given: int | None, usual: int) -> int:
+        return (usual if complete else 0) if given is None else given
+
+    extent = Extent(
+        with_retry=retry or complete,
+        with_cloze=cloze or complete,
+        completion_games=number(completion_games, COMPLETION_GAMES),
+        free_games=number(free_running, FREE_GAMES),
+        random_games=number(random_plies, RANDOM_GAMES),
+    )
+    with progress_bars() as progress:
+        study = prepare_study(
+            names,
+            games,
+            positions=positions,
+            seed=seed,
+            split=split.value if split else None,
+            device=device.value,
+            with_controls=controls,
+            with_new=not no_new,
+            progress=progress,
+        )
+        results = measure_legality(study, progress, extent=extent)
+    hand_out(results, json)

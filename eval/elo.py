@@ -10,16 +10,17 @@ the intervals and what simulations say of them.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from scipy.special import expit, logit, ndtr
 
 from chesslm.errors import InputError
 from eval.elo_fit import NATURAL, leads_to, maximise
-from eval.elo_intervals import MatchUp, bootstrap_intervals, outer_bounds
+from eval.elo_intervals import MatchUp, outer_bounds, tied_intervals
 from eval.intervals import Floats
 
 Bound = Literal["interval", "below", "above", "anchor", "unknown"]
@@ -108,20 +109,16 @@ def pentanomial(outcomes: Iterable[PairOutcome], player: str) -> tuple[int, int,
     return counts[0], counts[1], counts[2], counts[3], counts[4]
 
 
-def rate(
-    outcomes: Iterable[PairOutcome], *, anchor: str, anchor_elo: float = 0.0, resamples: int = 1_000, seed: int = 0
-) -> list[Rating]:
-    """Everybody's strength on one scale, the strongest first.
+def rate(outcomes: Iterable[PairOutcome], *, anchor: str, anchor_elo: float = 0.0) -> list[Rating]:
+    """Everybody's strength on one scale, the strongest first. Nothing in it is random.
 
     Args:
         outcomes: in any order.
         anchor: the player whose Elo is given.
         anchor_elo: that Elo.
-        resamples: of the bootstrap, 95 % intervals.
-        seed: of the resamples; the same outcomes in another order have the same intervals.
 
     Raises:
-        InputError: a player has no games that lead to the anchor, or points that no game brings; names it.
+        InputError: no games lead from the anchor to a player, or points that no game brings; names the player.
     """
     outcomes = list(outcomes)
     players = sorted({player for outcome in outcomes for player in (outcome.player_a, outcome.player_b)} | {anchor})
@@ -130,7 +127,7 @@ def rate(
     origin = index[anchor]
     points = np.zeros((len(players), len(players)))
     for match_up in match_ups:
-        match_up.add_to(points, match_up.counts)
+        match_up.add_to(points)
     _check_connected(points, players, origin)
 
     leads = leads_to(points)
@@ -139,27 +136,25 @@ def rate(
     fitted = maximise(
         points * np.outer(tied, tied), np.zeros(len(players)), ~tied | (np.arange(len(players)) == origin)
     )
-    ends = bootstrap_intervals(match_ups, fitted, tied, origin, resamples=resamples, seed=seed)
+    ends = tied_intervals(points, match_ups, fitted, tied, origin)
     bounds = outer_bounds(points, fitted, leads, origin)
 
+    def elo(natural: float) -> float:
+        return anchor_elo + float(natural) / NATURAL
+
     ratings = []
-    for i, player in enumerate(players):
-        wins, draws, losses = _record(outcomes, player)
-        counts = {"games": wins + draws + losses, "wins": wins, "draws": draws, "losses": losses}
-
-        def elo(natural: float) -> float | None:
-            return anchor_elo + float(natural) / NATURAL if math.isfinite(natural) else None
-
+    for i, (player, results) in enumerate(_results(outcomes, players).items()):
+        value, low, high, bound = None, None, None, cast(Bound, "unknown")
         if i == origin:
-            ratings.append(Rating(player, anchor_elo, anchor_elo, anchor_elo, "anchor", **counts))
+            value, low, high, bound = anchor_elo, anchor_elo, anchor_elo, "anchor"
         elif tied[i]:
-            ratings.append(Rating(player, elo(fitted[i]), elo(ends[0, i]), elo(ends[1, i]), "interval", **counts))
+            value, low, high, bound = elo(fitted[i]), elo(ends[0, i]), elo(ends[1, i]), "interval"
         elif leads[origin, i]:
-            ratings.append(Rating(player, None, None, elo(bounds[i]), "below", **counts))
+            high, bound = elo(bounds[i]), "below"
         elif leads[i, origin]:
-            ratings.append(Rating(player, None, elo(bounds[i]), None, "above", **counts))
-        else:
-            ratings.append(Rating(player, None, None, None, "unknown", **counts))
+            low, bound = elo(bounds[i]), "above"
+        wins, draws, losses = (results[points] for points in (1.0, 0.5, 0.0))
+        ratings.append(Rating(player, value, low, high, bound, wins + draws + losses, wins, draws, losses))
     return sorted(ratings, key=_strongest_first)
 
 
@@ -185,14 +180,13 @@ def _check_connected(points: Floats, players: Sequence[str], origin: int) -> Non
         raise InputError(f"no games lead from {players[origin]}, the anchor, to {names}: no common scale")
 
 
-def _record(outcomes: Sequence[PairOutcome], player: str) -> tuple[int, int, int]:
-    points = [
-        points if player == outcome.player_a else 1 - points
-        for outcome in outcomes
-        if player in (outcome.player_a, outcome.player_b)
-        for points in outcome.points_a
-    ]
-    return points.count(1), points.count(0.5), points.count(0)
+def _results(outcomes: Sequence[PairOutcome], players: Sequence[str]) -> dict[str, Counter[float]]:
+    """How many games brought each player so many points."""
+    results: dict[str, Counter[float]] = {player: Counter() for player in players}
+    for outcome in outcomes:
+        results[outcome.player_a].update(outcome.points_a)
+        results[outcome.player_b].update(1 - points for points in outcome.points_a)
+    return results
 
 
 def _strongest_first(rating: Rating) -> tuple[int, float, str]:

@@ -338,6 +338,14 @@ def _chess_fault(board: chess.Board, parts: SanParts, to: chess.Square, origin: 
     return OWN_PIECE if is_own else KING_IN_CHECK
 
 
+def square_fault(board: chess.Board, start: chess.Square, to: chess.Square) -> str:
+    """Why the mover has no legal move from one square to another: one of the last kinds of `ERROR_KINDS`."""
+    piece = board.piece_type_at(start)
+    if piece is None or not board.occupied_co[board.turn] & chess.BB_SQUARES[start]:
+        return NO_SUCH_PIECE
+    return _chess_fault(board, SanParts(piece), to, chess.BB_SQUARES[start])
+
+
 def _moves_so(board: chess.Board, piece: chess.PieceType, start: chess.Square, to: chess.Square) -> bool:
     """Whether such a piece goes from `start` to `to` where nothing stands between (castling is written otherwise)."""
     files = abs(chess.square_file(to) - chess.square_file(start))

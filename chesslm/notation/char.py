@@ -34,7 +34,8 @@ CHARACTERS = " .0123456789abcdefghNBRQKOx+#=-"
 _MARKS = ("+", "#")
 _IN_MOVES = frozenset("12345678abcdefghNBRQKOx=-")
 
-_MOVE = regex.compile(r"O-O(?:-O)?|[NBRQK][a-h]?[1-8]?x?[a-h][1-8]|(?:[a-h][1-8]?x?)?[a-h](?:[2-7]|[18]=[NBRQK])")
+# SAN without marks, as it grows character by character.
+SAN_TEXT = regex.compile(r"O-O(?:-O)?|[NBRQK][a-h]?[1-8]?x?[a-h][1-8]|(?:[a-h][1-8]?x?)?[a-h](?:[2-7]|[18]=[NBRQK])")
 
 
 def char_vocabulary() -> Vocabulary:
@@ -71,7 +72,7 @@ class CharNotation(SanNotation):
 
     def _is_settled(self, ids: Sequence[int]) -> bool | None:
         san = self.san_of(ids)
-        match = None if san is None else _MOVE.fullmatch(san, partial=True)
+        match = None if san is None else SAN_TEXT.fullmatch(san, partial=True)
         return None if match is None else not match.partial
 
     def continuations(self, ids: Sequence[int]) -> frozenset[int]:

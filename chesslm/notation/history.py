@@ -14,7 +14,9 @@ import chess
 from chesslm.errors import UnsupportedPosition
 from chesslm.san import core_san, mark_after
 
-# (ply, core SAN, mark, cores before) -> ids of the whole ply, number to full stop
+# The text of a legal move without its mark; ValueError for an illegal one.
+Core = Callable[[chess.Board, chess.Move], str]
+# (ply, core, mark, cores before) -> ids of the whole ply, number to full stop
 WritePly = Callable[[int, str, str, str], Sequence[int]]
 
 _START = chess.Board()
@@ -30,7 +32,7 @@ class _Ply:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The plies of a board so far: their ids, and their core SANs, each followed by a space. Read only."""
+    """The plies of a board so far: their ids, and their cores, each followed by a space. Read only."""
 
     ids: list[int]
     cores: str
@@ -41,10 +43,12 @@ class History:
 
     Args:
         write: writes one ply.
+        core: the text of a move that `write` is given.
     """
 
-    def __init__(self, write: WritePly) -> None:
+    def __init__(self, write: WritePly, core: Core = core_san) -> None:
         self._write = write
+        self._core = core
         self._root = _Ply((), "")
         self._num_plies = 0
         self._last_moves: list[chess.Move] = []
@@ -84,7 +88,7 @@ class History:
         for ply in range(known, len(moves)):
             move = moves[ply]
             try:
-                core = core_san(board, move)
+                core = self._core(board, move)
             except ValueError as error:
                 raise UnsupportedPosition(f"ply {ply} of the game is no legal move: {error}") from error
             board.push(move)

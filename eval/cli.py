@@ -26,12 +26,16 @@ from eval.command import (
     progress_bars,
 )
 from eval.legality_cli import legality
+from eval.strength_cli import ladder, sprt, strength
 
 app = typer.Typer(
-    help="Measure models on held-out games: legality, likelihood.",
+    help="Measure models: legality and likelihood on held-out games, strength in matches.",
     no_args_is_help=True,
     add_completion=False,
 )
+app.command()(strength)
+app.command()(ladder)
+app.command()(sprt)
 
 app.command()(legality)
 

@@ -28,6 +28,7 @@ STRENGTH_FORMAT: Literal["chesslm-strength/1"] = "chesslm-strength/1"
 
 Kind = Literal["strength", "ladder", "sprt"]
 Policy = Literal["lenient", "strict"]
+SprtDecision = Literal["elo0", "elo1", "undecided"]
 Bound = Literal["interval", "below", "above", "anchor", "unknown"]
 
 
@@ -150,7 +151,7 @@ class SprtRecord(Record):
     llr: Number = Field(description="log-likelihood ratio after these pairs")
     lower: Number = Field(description="at or below: elo0 is accepted")
     upper: Number = Field(description="at or above: elo1 is accepted")
-    decision: Literal["elo0", "elo1", "undecided"]
+    decision: SprtDecision
 
 
 class StrengthResults(Record):
@@ -161,7 +162,7 @@ class StrengthResults(Record):
     chesslm_version: str
     commit: str | None = Field(description="of the code; None where it isn't run from a git checkout")
     command: tuple[str, ...] = Field(description="as it was typed")
-    seed: int = Field(description="of openings, players' chances and the bootstrap")
+    seed: int = Field(description="of openings, players' chances and controls' intervals")
     policy: PolicyRecord
     anchor: str | None = Field(description="label of the player whose rating is fixed; None where nobody is rated")
     anchor_elo: Number | None

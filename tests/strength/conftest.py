@@ -16,6 +16,7 @@ import pytest
 from chesslm.checkpoint_files import TrainingState, write_checkpoint
 from chesslm.checkpoints import fresh_model
 from chesslm.config import ModelSection, RunSection, TrainConfig, TrainDataSection, TrainingSection
+from chesslm.files import write_json
 from chesslm.notation.registry import default_notation
 from chesslm.openings import Opening
 from chesslm.player import ClosingPlayer, Decision
@@ -167,7 +168,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             model=ModelSection(width=16, depth=1, heads=2, mlp_width=24, context_len=context_len),
             training=TrainingSection(steps=1, games_per_step=1),
         )
-        write_checkpoint(
+        checkpoint = write_checkpoint(
             root / name,
             state=TrainingState(step=3, games_seen=17, tokens_seen=1_900, train_s=2.5),
             config=config,
@@ -177,4 +178,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             weights=fresh_model(config.model, len(notation.vocabulary), seed=9).state_dict(),
             training={},
         )
+        named = {"format": "chesslm-run/1", "final_checkpoint": str(checkpoint.relative_to(root / name))}
+        write_json(root / name / "run.json", named)
     return root

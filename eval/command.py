@@ -71,21 +71,21 @@ def named_models(model: list[str] | None, more: list[str] | None) -> list[str]:
     return names
 
 
-def check_output(path: Path | None, *, force: bool) -> None:
+def check_output(path: Path | None, *, force: bool, option: str = "--json") -> None:
     """Before any work: nothing is overwritten unless it was asked for, and the file can be written."""
     if path is None:
         return
     try:
         if path.is_dir():
-            raise OutputError(f"--json {path}: is a folder")
+            raise OutputError(f"{option} {path}: is a folder")
         if path.exists() and not force:
-            raise OutputError(f"--json {path}: exists already; --force replaces it")
+            raise OutputError(f"{option} {path}: exists already; --force replaces it")
         # Folders that lack are made when the file is written; asking leaves none behind.
         parent = next(folder for folder in path.absolute().parents if folder.exists())
     except OSError as error:
-        raise OutputError(f"--json {path}: {error.strerror or error}") from error
+        raise OutputError(f"{option} {path}: {error.strerror or error}") from error
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError(f"--json {path}: can't write into {parent}")
+        raise OutputError(f"{option} {path}: can't write into {parent}")
 
 
 def hand_out(results: Results, path: Path | None) -> None:

@@ -39,11 +39,13 @@ BY_GROUP_METRICS = ("first_choice_legal", "legal_mass", "move_nats")
 MATCHES = ("move_match", "free_move_match")
 OUT_OF_DISTRIBUTION = ("first_choice_legal", "legal_mass")
 
-Told = Callable[[Contender, Sequence[Position], Sequence[AnsweredPosition]], None]
-"""Told what a model said about some positions, as soon as it has said it."""
+Told = Callable[[Contender, str, Sequence[Position], Sequence[AnsweredPosition]], None]
+"""Told what a model said about some positions, as soon as it has said it; which positions these are stands before."""
 
 
-def nobody(_contender: Contender, _positions: Sequence[Position], _answers: Sequence[AnsweredPosition]) -> None:
+def nobody(
+    _contender: Contender, _what: str, _positions: Sequence[Position], _answers: Sequence[AnsweredPosition]
+) -> None:
     """Nobody is told."""
 
 
@@ -52,7 +54,7 @@ def measured(
     positions: Sequence[Position],
     progress: Progress = silent,
     *,
-    what: str = "",
+    what: str = ALL,
     tell: Told = nobody,
 ) -> list[PositionMeasure]:
     """Measures of all positions, in their order.
@@ -61,10 +63,10 @@ def measured(
         contender: is asked.
         positions: what about.
         progress: told about long work.
-        what: which positions these are, for the progress.
+        what: which positions these are; in words, for whoever is told.
         tell: told what was said.
     """
-    title = f"{contender.label}, {what}" if what else contender.label
+    title = contender.label if what == ALL else f"{contender.label}, {what}"
     order = sorted(range(len(positions)), key=lambda index: positions[index].ply)
     found: dict[int, PositionMeasure] = {}
     for start in range(0, len(order), CHUNK_LEN):
@@ -72,15 +74,15 @@ def measured(
         chunk = order[start : start + CHUNK_LEN]
         asked = [positions[index] for index in chunk]
         answers = answered_positions(contender.model, contender.notation, asked)
-        tell(contender, asked, answers)
+        tell(contender, what, asked, answers)
         found.update(zip(chunk, (answer.measure for answer in answers), strict=True))
     progress(title, len(order), len(order))
     return [found[index] for index in range(len(positions))]
 
 
 def quantities(measures: Sequence[PositionMeasure]) -> dict[str, Quantity]:
-    """Metric -> its numbers a position; without `first_choice_tolerant` where the notation isn't SAN-like."""
-    columns: dict[str, list[float]] = {
+    """Metric -> its numbers a position; without those that the notation doesn't admit (`PositionMeasure`: None)."""
+    columns: dict[str, list[float | None]] = {
         "first_choice_legal": [m.first_choice_legal for m in measures],
         "legal_mass": [m.legal_mass for m in measures],
         "end_mass": [m.end_mass for m in measures],
@@ -88,11 +90,13 @@ def quantities(measures: Sequence[PositionMeasure]) -> dict[str, Quantity]:
         "free_move_match": [m.free_move_match for m in measures],
         "move_nats": [-m.move_logprob for m in measures],
         "mark_accuracy": [m.mark_right for m in measures],
+        "first_choice_tolerant": [m.first_choice_tolerant for m in measures],
     }
-    tolerant = [m.first_choice_tolerant for m in measures if m.first_choice_tolerant is not None]
-    if len(tolerant) == len(measures):
-        columns["first_choice_tolerant"] = [float(is_legal) for is_legal in tolerant]
-    return {metric: mean_of(metric, np.array(values, dtype=np.float64)) for metric, values in columns.items()}
+    return {
+        metric: mean_of(metric, np.array(values, dtype=np.float64))
+        for metric, values in columns.items()
+        if None not in values
+    }
 
 
 def error_kinds(measures: Sequence[PositionMeasure]) -> list[Quantity]:
@@ -171,6 +175,8 @@ def measure_legality(
         for contender in contenders
     }
     found = compared(aggregator, contenders, columns)
+    for name, positions in study.suite.classes.items() if study.suite else ():
+        found += _elsewhere(aggregator, contenders, positions, f"suite class: {name}", BY_GROUP_METRICS, progress, tell)
     if extent.with_retry:
         found += measure_retry(aggregator, contenders, held_out, seed=seed, progress=progress)
     if extent.with_cloze:
@@ -180,24 +186,28 @@ def measure_legality(
         found += measure_completion(aggregator, contenders, games, seed=seed, progress=progress)
     if extent.free_games:
         found += measure_free_running(aggregator, contenders, num_games=extent.free_games, progress=progress)
-    if extent.random_games:
-        found += _out_of_distribution(aggregator, contenders, extent.random_games, seed, progress)
+    for num_plies, subset in RANDOM_PLIES.items() if extent.random_games else ():
+        drawn = random_positions(extent.random_games, num_plies, seed=seed)
+        found += _elsewhere(aggregator, contenders, drawn, subset, OUT_OF_DISTRIBUTION, progress)
     return study.results("legality", found.measures, found.differences)
 
 
-def _out_of_distribution(
-    aggregator: Aggregator, contenders: Sequence[Contender], num: int, seed: int, progress: Progress
+def _elsewhere(
+    aggregator: Aggregator,
+    contenders: Sequence[Contender],
+    positions: Sequence[Position],
+    subset: str,
+    metrics: Sequence[str],
+    progress: Progress,
+    tell: Told = nobody,
 ) -> Compared:
-    found = Compared()
-    for num_plies, subset in RANDOM_PLIES.items():
-        positions = random_positions(num, num_plies, seed=seed)
-        everything = (whole(subset, num),)
-        columns = {}
-        for contender in contenders:
-            numbers = quantities(measured(contender, positions, progress, what=subset))
-            columns[contender.label] = [Column(numbers[metric], everything) for metric in OUT_OF_DISTRIBUTION]
-        found += compared(aggregator, contenders, columns)
-    return found
+    """Some metrics on positions that are no part of the held-out sample."""
+    everything = (whole(subset, len(positions)),)
+    columns = {}
+    for contender in contenders:
+        numbers = quantities(measured(contender, positions, progress, what=subset, tell=tell))
+        columns[contender.label] = [Column(numbers[metric], everything) for metric in metrics]
+    return compared(aggregator, contenders, columns)
 
 
 def _shown(metric: str, subsets: Sequence[Subset]) -> Iterator[Subset]:

@@ -6,10 +6,12 @@ Doesn't know: how anything is measured; what that needs is imported when the com
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from chesslm.errors import InputError
 from eval.command import (
     ADevice,
     ASplit,
@@ -21,17 +23,32 @@ from eval.command import (
     Models,
     MoreModels,
     NoNew,
-    Positions,
-    Seed,
     check_output,
     hand_out,
     named_models,
     progress_bars,
 )
 
+# Where nothing is asked for; a suite has its own.
+POSITIONS, SEED = 2_000, 0
 # What `--complete` asks for, where no number is given.
 COMPLETION_GAMES, FREE_GAMES, RANDOM_GAMES = 200, 200, 1_000
 
+Positions = Annotated[
+    int | None,
+    typer.Option(min=1, help=f"positions, each of another game; fewer if there are fewer games [default: {POSITIONS}]"),
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help=f"chooses games and plies, and seeds the intervals [default: {SEED}]")
+]
+Suite = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="a fixed suite (bench-v1): its own positions, split and seed, and classes"),
+]
+Dump = Annotated[
+    Path | None,
+    typer.Option(metavar="OUT.parquet", help="write what the models said, position by position; see docs/legality.md"),
+]
 Retry = Annotated[
     bool, typer.Option("--retry", help="up to five attempts a position, ever bolder, as chess_gpt_eval has it")
 ]
@@ -64,10 +81,12 @@ def legality(
     games: Games,
     model: Models = None,
     more: MoreModels = None,
-    positions: Positions = 2_000,
-    seed: Seed = 0,
+    positions: Positions = None,
+    seed: Seed = None,
     split: ASplit = None,
+    suite: Suite = None,
     json: Json = None,
+    dump: Dump = None,
     force: Force = False,
     controls: Controls = False,
     no_new: NoNew = False,
@@ -82,8 +101,13 @@ def legality(
     """How often models break the rules, and how well they foresee the moves that were played."""
     names = named_models(model, more)
     check_output(json, force=force)
-    from eval.legality import Extent, measure_legality
-    from eval.study import prepare_study
+    check_output(dump, force=force, option="--dump")
+    for option, given in {"--positions": positions, "--seed": seed, "--split": split}.items():
+        if suite is not None and given is not None:
+            raise InputError(f"{option}: the suite {suite} decides that, so leave it out")
+    from eval.legality import Extent, measure_legality, nobody
+    from eval.predictions import Predictions
+    from eval.study import prepare_study, prepare_suite
 
     def number(given: int | None, usual: int) -> int:
         return (usual if complete else 0) if given is None else given
@@ -96,16 +120,32 @@ def legality(
         random_games=number(random_plies, RANDOM_GAMES),
     )
     with progress_bars() as progress:
-        study = prepare_study(
-            names,
-            games,
-            positions=positions,
-            seed=seed,
-            split=split.value if split else None,
-            device=device.value,
-            with_controls=controls,
-            with_new=not no_new,
-            progress=progress,
-        )
-        results = measure_legality(study, progress, extent=extent)
-    hand_out(results, json)
+        if suite is not None:
+            study = prepare_suite(
+                names,
+                games,
+                suite,
+                device=device.value,
+                with_controls=controls,
+                with_new=not no_new,
+                progress=progress,
+            )
+        else:
+            study = prepare_study(
+                names,
+                games,
+                positions=POSITIONS if positions is None else positions,
+                seed=SEED if seed is None else seed,
+                split=split.value if split else None,
+                device=device.value,
+                with_controls=controls,
+                with_new=not no_new,
+                progress=progress,
+            )
+        predictions = None if dump is None else Predictions()
+        results = measure_legality(study, progress, extent=extent, tell=predictions.take if predictions else nobody)
+    try:
+        hand_out(results, json)
+    finally:
+        if predictions is not None and dump is not None:
+            predictions.write(dump, results)

@@ -10,6 +10,8 @@ Doesn't know: which positions are looked at (`positions`, `suite`) or how legal 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import chess
 
 IN_CHECK = "in check"
@@ -57,24 +59,9 @@ _WINGS = {
 }
 
 
-def classes_of(board: chess.Board) -> tuple[str, ...]:
-    """The classes that a position belongs to, in the order of `CLASSES`; most belong to none."""
-    own = board.occupied_co[board.turn]
-    king = board.king(board.turn)
-    if king is None:
-        return ()
-    num_checkers = chess.popcount(board.checkers_mask())
-    castlings = [move.to_square for move in board.generate_castling_moves()]
-    is_in = {
-        IN_CHECK: num_checkers > 0,
-        DOUBLE_CHECK: num_checkers > 1,
-        PINNED_PIECE: any(board.is_pinned(board.turn, square) for square in chess.scan_forward(own & _lines(king))),
-        EN_PASSANT: board.has_legal_en_passant(),
-        CAN_CASTLE: bool(castlings),
-        MAY_NOT_CASTLE: _may_not_castle(board, king, castlings),
-        CAN_PROMOTE: _can_promote(board),
-    }
-    return tuple(name for name in CLASSES if is_in[name])
+def classes_of(board: chess.Board, among: Iterable[str] = CLASSES) -> tuple[str, ...]:
+    """Those of the classes that a position belongs to, in the order given; most positions belong to none."""
+    return tuple(name for name in among if _IS_IN[name](board))
 
 
 def groups_of(board: chess.Board, move: chess.Move, ply: int) -> tuple[str, ...]:
@@ -107,20 +94,42 @@ def phase_of(board: chess.Board, ply: int) -> str:
     return OPENING if ply < OPENING_PLIES else MIDDLEGAME
 
 
-def _lines(king: chess.Square) -> chess.Bitboard:
-    """The squares on the king's rank, file and diagonals: a pinned piece stands on one of them."""
-    return chess.BB_RANK_ATTACKS[king][0] | chess.BB_FILE_ATTACKS[king][0] | chess.BB_DIAG_ATTACKS[king][0]
+def _in_check(board: chess.Board) -> bool:
+    return board.is_check()
 
 
-def _may_not_castle(board: chess.Board, king: chess.Square, castlings: list[chess.Square]) -> bool:
-    home = chess.E1 if board.turn == chess.WHITE else chess.E8
-    rooks = board.rooks & board.occupied_co[board.turn]
-    if king != home:
+def _in_double_check(board: chess.Board) -> bool:
+    return chess.popcount(board.checkers_mask()) > 1
+
+
+def _has_pinned_piece(board: chess.Board) -> bool:
+    king = board.king(board.turn)
+    if king is None:
         return False
+    # A pinned piece stands on the king's rank, file or diagonals.
+    lines = chess.BB_RANK_ATTACKS[king][0] | chess.BB_FILE_ATTACKS[king][0] | chess.BB_DIAG_ATTACKS[king][0]
+    own = board.occupied_co[board.turn]
+    return any(board.is_pinned(board.turn, square) for square in chess.scan_forward(own & lines))
+
+
+def _can_capture_en_passant(board: chess.Board) -> bool:
+    return board.has_legal_en_passant()
+
+
+def _can_castle(board: chess.Board) -> bool:
+    return any(board.generate_castling_moves())
+
+
+def _may_not_castle(board: chess.Board) -> bool:
+    king = chess.E1 if board.turn == chess.WHITE else chess.E8
+    if board.king(board.turn) != king:
+        return False
+    rooks = board.rooks & board.occupied_co[board.turn]
+    legal = {move.to_square for move in board.generate_castling_moves()}
     return any(
         rooks & chess.BB_SQUARES[rook]
         and not board.occupied & between
-        and (king + 2 if rook > king else king - 2) not in castlings
+        and (king + 2 if rook > king else king - 2) not in legal
         for rook, between in _WINGS[board.turn]
     )
 
@@ -129,3 +138,14 @@ def _can_promote(board: chess.Board) -> bool:
     seventh = chess.BB_RANK_7 if board.turn == chess.WHITE else chess.BB_RANK_2
     pawns = board.pawns & board.occupied_co[board.turn] & seventh
     return bool(pawns) and any(board.generate_legal_moves(pawns))
+
+
+_IS_IN: dict[str, Callable[[chess.Board], bool]] = {
+    IN_CHECK: _in_check,
+    DOUBLE_CHECK: _in_double_check,
+    PINNED_PIECE: _has_pinned_piece,
+    EN_PASSANT: _can_capture_en_passant,
+    CAN_CASTLE: _can_castle,
+    MAY_NOT_CASTLE: _may_not_castle,
+    CAN_PROMOTE: _can_promote,
+}

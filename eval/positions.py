@@ -101,18 +101,25 @@ def hold_out(
     Raises:
         InputError: no such source, or no game in it that can be used; names it.
     """
+    chosen = choose_games(path, count=count, seed=seed, split=split, fits=fits, progress=progress)
+    return chosen.held_out(count, with_new=with_new, progress=progress)
+
+
+def choose_games(
+    path: Path,
+    *,
+    count: int,
+    seed: int,
+    split: str | None = None,
+    fits: Callable[[Game], str | None] = lambda _game: None,
+    progress: Progress = silent,
+) -> ChosenGames:
+    """Choose games; arguments and errors as for `hold_out`."""
     source = _source(path, split)
     chosen, left_out, num_games = _choose(source, count, seed, fits, progress)
     if not chosen:
         reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.items()) or "it is empty"
         raise InputError(f"{source.name}: no game to take a position from ({reasons})")
-    positions = tuple(Position(game, random_ply(game, seed)) for game in chosen)
-    keys, groups = [], []
-    for position in positions:
-        board, move = _replayed(source, position)
-        keys.append(position_key(board))
-        groups.append(groups_of(board, move, position.ply))
-    is_new, num_train = _novelty(source.folder, keys, progress) if with_new and source.folder else (None, None)
     record = GamesRecord(
         source=str(path),
         kind="folder" if source.folder else "pgn",
@@ -121,9 +128,39 @@ def hold_out(
         games=num_games,
         chosen=len(chosen),
         left_out=left_out,
-        train_games=num_train,
+        train_games=None,
     )
-    return HeldOut(positions, is_new, record, _masks(groups))
+    return ChosenGames(tuple(chosen), seed, source, record)
+
+
+@dataclass(frozen=True)
+class ChosenGames:
+    """Games in the order of their choice, which a seed decides.
+
+    Args:
+        games: more of them begin with fewer.
+        seed: decides the plies, too.
+        source: where they come from.
+        record: the same for a results file.
+    """
+
+    games: tuple[Game, ...]
+    seed: int
+    source: _Source
+    record: GamesRecord
+
+    def held_out(self, count: int, *, with_new: bool = True, progress: Progress = silent) -> HeldOut:
+        """A random position of each of the first games; raises as `hold_out` does."""
+        positions = tuple(Position(game, random_ply(game, self.seed)) for game in self.games[:count])
+        keys, groups = [], []
+        for position in positions:
+            board, move = _replayed(self.source, position)
+            keys.append(position_key(board))
+            groups.append(groups_of(board, move, position.ply))
+        folder = self.source.folder if with_new else None
+        is_new, num_train = _novelty(folder, keys, progress) if folder else (None, None)
+        record = self.record.model_copy(update={"chosen": len(positions), "train_games": num_train})
+        return HeldOut(positions, is_new, record, _masks(groups))
 
 
 @dataclass(frozen=True, slots=True)

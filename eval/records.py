@@ -69,10 +69,10 @@ class ModelRecord(Record):
     params_embedding: int = Field(description="weights of the embedding")
     params_head: int = Field(description="weights of the head, 0 where it is the embedding's")
     context_len: int = Field(description="tokens")
-    step: int = Field(description="optimiser steps so far")
-    games_seen: int = Field(description="training games so far, repetitions counted")
-    tokens_seen: int = Field(description="training tokens so far, repetitions counted")
-    train_seconds: Number = Field(description="seconds of training so far")
+    step: int | None = Field(description="optimiser steps so far; None, as below: not known, somebody else's model")
+    games_seen: int | None = Field(description="training games so far, repetitions counted")
+    tokens_seen: int | None = Field(description="training tokens so far, repetitions counted")
+    train_seconds: Number | None = Field(description="seconds of training so far")
 
 
 class GamesRecord(Record):
@@ -88,6 +88,16 @@ class GamesRecord(Record):
     train_games: int | None = Field(
         description="games of the train split that `new` was tested against; None: no `new`"
     )
+
+
+class SuiteRecord(Record):
+    """Which suite was measured; the same digest of positions means the same positions."""
+
+    name: str
+    definition_digest: str = Field(description="sha256 (hex) of the definition")
+    games_digest: str = Field(description="of the games it was built from")
+    positions_digest: str = Field(description="sha256 (hex) of all positions, moves before and move played")
+    sizes: dict[str, int] = Field(description="random, or a class -> positions")
 
 
 class Provenance(Record):
@@ -160,6 +170,7 @@ class Results(Record):
     seed: int
     positions_asked: int = Field(ge=1, description="--positions")
     games: GamesRecord
+    suite: SuiteRecord | None = Field(None, description="None: positions of the seed and number asked for")
     models: tuple[ModelRecord, ...]
     measures: tuple[MeasureRecord, ...]
     differences: tuple[DifferenceRecord, ...]

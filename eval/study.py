@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import chesslm
+from chesslm.errors import InputError
 from chesslm.provenance import source_commit
 from eval.aggregation import Aggregator
 from eval.contenders import Contender, fits_all, load_contenders
 from eval.positions import HeldOut, Progress, hold_out, silent
 from eval.records import DifferenceRecord, MeasureRecord, ResultKind, Results
+from eval.suite import Suite, build_suite, load_suite
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Study:
         seed: chose them and seeds the bootstrap.
         positions_asked: how many positions were wanted.
         commit: of the measuring code; None where it isn't run from a git checkout.
+        suite: the fixed suite that the positions are of; None if they were asked for by number and seed.
     """
 
     contenders: tuple[Contender, ...]
@@ -35,6 +38,7 @@ class Study:
     seed: int
     positions_asked: int
     commit: str | None
+    suite: Suite | None = None
 
     def aggregator(self) -> Aggregator:
         """Makes this study's records."""
@@ -51,6 +55,7 @@ class Study:
             seed=self.seed,
             positions_asked=self.positions_asked,
             games=self.held_out.record,
+            suite=self.suite.record if self.suite else None,
             models=tuple(contender.record for contender in self.contenders),
             measures=tuple(measures),
             differences=tuple(differences),
@@ -96,3 +101,41 @@ def prepare_study(
         progress=progress,
     )
     return Study(tuple(contenders), held_out, seed, positions, source_commit())
+
+
+def prepare_suite(
+    models: Sequence[str],
+    games: Path,
+    suite: str,
+    *,
+    device: str = "auto",
+    with_controls: bool = False,
+    with_new: bool = True,
+    progress: Progress = silent,
+) -> Study:
+    """Load the models and rebuild a fixed suite's positions, which are the same whatever the models.
+
+    Args:
+        models: names or paths, as `chesslm.checkpoints.load_model` takes them.
+        games: a games folder or a PGN file.
+        suite: its name.
+        device: auto, cpu or cuda.
+        with_controls: measure untrained weights and uniformly random tokens, too.
+        with_new: find out which positions the train split lacks.
+        progress: told about long readings.
+
+    Raises:
+        InputError, FormatError: as `prepare_study`; no such suite; a model whose context is too short for it.
+    """
+    definition = load_suite(suite)
+    contenders = load_contenders(models, device=device, with_controls=with_controls, seed=definition.seed)
+    built = build_suite(games, definition, with_new=with_new, progress=progress)
+    for contender in contenders:
+        why_not = fits_all([contender])
+        asked = [*built.held_out.games, *(p.game for positions in built.classes.values() for p in positions)]
+        if not contender.control_of and any(why_not(game) for game in asked):
+            raise InputError(
+                f"model {contender.label}: its context of {contender.record.context_len} tokens doesn't hold every "
+                f"game of {suite}, and a suite leaves no game out"
+            )
+    return Study(tuple(contenders), built.held_out, definition.seed, definition.positions, source_commit(), suite=built)

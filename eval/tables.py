@@ -36,6 +36,10 @@ def summary(results: Results) -> Text:
         parts.append("left out: " + ", ".join(f"{number:,} {reason}" for reason, number in games.left_out.items()))
     if games.train_games is not None:
         parts.append(f"new: not in any of {games.train_games:,} train games")
+    if results.suite is not None:
+        suite = results.suite
+        digests = f"positions {suite.positions_digest[:16]} of games {suite.games_digest[:16]}"
+        parts.append(f"suite {suite.name}: {digests}, {sum(suite.sizes.values()):,} with its classes")
     return inert("; ".join(parts) + ". Brackets: 95 % intervals.")
 
 

@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from scipy.special import expit, logit, ndtr
@@ -144,7 +144,8 @@ def rate(outcomes: Iterable[PairOutcome], *, anchor: str, anchor_elo: float = 0.
 
     ratings = []
     for i, (player, results) in enumerate(_results(outcomes, players).items()):
-        value, low, high, bound = None, None, None, cast(Bound, "unknown")
+        value, low, high = None, None, None
+        bound: Bound = "unknown"
         if i == origin:
             value, low, high, bound = anchor_elo, anchor_elo, anchor_elo, "anchor"
         elif tied[i]:

@@ -90,9 +90,9 @@ def tied_intervals(points: Floats, match_ups: Sequence[MatchUp], fitted: Floats,
         drops, spreads = _drops(inner, match_ups, fitted, players)
         start = np.where(tied, fitted, 0.0)
         best = float(log_likelihood(inner, start))
-        for row, sign in enumerate((-1.0, 1.0)):
-            first_guess = fitted[players] + sign * spreads
-            ends[row, players] = _ends(inner, start, players, first_guess, drops, best, ~tied, origin)
+        guesses = np.concatenate([fitted[players] - spreads, fitted[players] + spreads])
+        found = _ends(inner, start, np.tile(players, 2), guesses, np.tile(drops, 2), best, ~tied, origin)
+        ends[:, players] = found.reshape(2, -1)
     return ends
 
 

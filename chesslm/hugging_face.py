@@ -49,7 +49,7 @@ class HuggingFaceModel:
         model: answers.
         notation: how it writes games.
         network: what answers for `model`.
-        name: what to call it in tables: the folder's name or the id on the hub.
+        name: what to call it in tables: the folder's name or the id on the hub, and how it was asked.
         digest: sha256 (hex) over the names and the sha256 of its weights' files.
         counts: of its weights.
     """
@@ -102,7 +102,7 @@ def load_hugging_face(name: str, *, device: str = "auto") -> HuggingFaceModel:
         model=HuggingFaceTokenModel(network.to(pick_device(device)), context_len=_context_len(text_config, where)),
         notation=notation,
         network=network,
-        name=Path(where).resolve().name if Path(where).is_dir() else where,
+        name=(Path(where).resolve().name if Path(where).is_dir() else where) + (f"?{options}" if options else ""),
         digest=_digest(folder),
         counts=_counts(network),
     )

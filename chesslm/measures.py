@@ -42,7 +42,7 @@ class PositionMeasure:
     Args:
         game_id: the game's id.
         ply: index of the ply that is due.
-        end_mass: probability of a result at the end prompt.
+        end_mass: probability of a result at the end prompt; None where the vocabulary has no results.
         legal_mass: sum of p over the legal moves.
         first_choice_legal: the greedy choice is a spelling of a legal move.
         first_choice_tolerant: python-chess's reader makes a legal move of it; None where the notation isn't SAN-like.
@@ -51,12 +51,13 @@ class PositionMeasure:
         move_logprob: ln p of the true move.
         first_choice: the greedy choice as text.
         error_kind: why it is no legal move, one of METRICS section 2.8's kinds; None for a legal one.
-        mark_right: the check or mate mark (or none) is written rightly after the true move.
+        mark_right: the check or mate mark (or none) is written rightly after the true move; None where the vocabulary
+            has no marks.
     """
 
     game_id: str
     ply: int
-    end_mass: float
+    end_mass: float | None
     legal_mass: float
     first_choice_legal: bool
     first_choice_tolerant: bool | None
@@ -65,7 +66,7 @@ class PositionMeasure:
     move_logprob: float
     first_choice: str
     error_kind: str | None
-    mark_right: bool
+    mark_right: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class GameMeasure:
         move_nats_sum: tokens inside spellings.
         number_nats: move numbers, full stops and other separators.
         mark_nats: check and mate marks or words.
-        result_nats: the result and the end token.
+        result_nats: the result and the end token; 0 where the vocabulary has no results.
     """
 
     game_id: str
@@ -150,7 +151,7 @@ def measure_games(model: TokenModel | Decoder, notation: Notation, games: Sequen
         GameTooLong: a game doesn't fit into the context, or has no token for a move number.
     """
     tokens = as_token_model(model)
-    encoded = [notation.encode_game(game) for game in games]
+    encoded = [_predicted(notation, notation.encode_game(game)) for game in games]
     for written in encoded:
         check_fits(tokens, written.ids[:-1])
     measures: dict[int, GameMeasure] = {}
@@ -182,7 +183,8 @@ def question_about(notation: Notation, position: Position, board: chess.Board) -
     prompt = written.ids[:start]
     if prompt[: len(before)] != before:
         raise ValueError(f"{notation.name}: the end prompt of game {game.id} at ply {ply} doesn't begin its prompt")
-    return Question(board, prompt, end_len=len(before), played=(written.ids[start:end], written.ids[end:-2]))
+    end_len = len(before) if notation.vocabulary.result_ids else None
+    return Question(board, prompt, end_len=end_len, played=(written.ids[start:end], written.ids[end:-2]))
 
 
 def _measured(
@@ -190,9 +192,6 @@ def _measured(
 ) -> AnsweredPosition:
     choice = judge_first_choice(notation, board, answer.first_choice)
     probabilities = answer.probabilities
-    # `question_about` asks for both.
-    assert answer.end_mass is not None
-    assert answer.mark_right is not None
     measure = PositionMeasure(
         game_id=position.game.id,
         ply=position.ply,
@@ -205,7 +204,8 @@ def _measured(
         move_logprob=probabilities.logprob_of(true_move),
         first_choice=choice.text,
         error_kind=choice.error_kind,
-        mark_right=answer.mark_right,
+        # Where no mark has a token of its own, none can be written wrongly.
+        mark_right=answer.mark_right if notation.vocabulary.mark_ids else None,
     )
     return AnsweredPosition(board, true_move, probabilities, choice, measure)
 
@@ -224,10 +224,17 @@ def _token_nats(model: TokenModel, texts: Sequence[list[int]]) -> list[list[floa
     return [nats[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
+def _predicted(notation: Notation, written: EncodedGame) -> EncodedGame:
+    """What a model can be asked about: without result and end, where its vocabulary has no results."""
+    return written if notation.vocabulary.result_ids else replace(written, ids=written.ids[:-2])
+
+
 def _parts(notation: Notation, game: Game, written: EncodedGame, nats: Sequence[float]) -> GameMeasure:
-    """Sort the nats of tokens 1 … n - 1; the last two tokens are the result and the end."""
+    """Sort the nats of tokens 1 … n - 1; the last two tokens are the result and the end, where there are results."""
     num_tokens = len(written.ids)
-    kinds = ["number"] * (num_tokens - 2) + ["result"] * 2
+    kinds = ["number"] * num_tokens
+    if notation.vocabulary.result_ids:
+        kinds[-2:] = ["result"] * 2
     for place, token in enumerate(written.ids):
         if token in notation.vocabulary.mark_ids:
             kinds[place] = "mark"

@@ -18,6 +18,7 @@ import numpy as np
 
 from chesslm.checkpoints import LoadedModel, load_model
 from chesslm.first_choice import FirstChoice
+from chesslm.hugging_face import HuggingFaceModel, is_hugging_face, load_hugging_face
 from chesslm.inference import MoveProbabilities, moves_and_first_choices
 from chesslm.model import Decoder
 from chesslm.notation import Notation
@@ -160,13 +161,18 @@ def load_player(
     seed: int = 0,
     device: str = "auto",
 ) -> ModelPlayer:
-    """A player from a checkpoint folder, a run folder or a shipped name.
+    """A player from a checkpoint folder, a run folder, a shipped name, or a Hugging Face model (`hf:…`).
 
     Raises:
         InputError, FormatError: there is no such model, or its files are corrupt.
+        MissingToolError: a Hugging Face model, and `transformers` isn't installed.
         ValueError: a sampling parameter is out of range.
     """
-    loaded = load_model(name_or_path, device=device)
+    loaded: LoadedModel | HuggingFaceModel
+    if is_hugging_face(name_or_path):
+        loaded = load_hugging_face(str(name_or_path), device=device)
+    else:
+        loaded = load_model(name_or_path, device=device)
     return ModelPlayer(
         loaded.model,
         loaded.notation,
@@ -175,5 +181,5 @@ def load_player(
         top_k=top_k,
         top_p=top_p,
         seed=seed,
-        loaded=loaded,
+        loaded=loaded if isinstance(loaded, LoadedModel) else None,
     )

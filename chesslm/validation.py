@@ -85,7 +85,7 @@ def position_means(measures: Sequence[PositionMeasure]) -> dict[str, Any]:
         "legal_mass": fmean(measure.legal_mass for measure in measures),
         "move_nats": -fmean(measure.move_logprob for measure in measures),
         "move_match": fmean(measure.move_match for measure in measures),
-        "end_mass": fmean(measure.end_mass for measure in measures),
+        "end_mass": fmean(measure.end_mass for measure in measures if measure.end_mass is not None),
     }
 
 

@@ -16,6 +16,7 @@ from typing import Literal
 import chess
 
 from chesslm.errors import GameError, MoveTextError
+from chesslm.game import RESULTS
 from chesslm.notation.base import Notation
 
 Ending = Literal["result", "natural end", "illegal move", "cut"]
@@ -80,12 +81,13 @@ def read_written_game(notation: Notation, ids: Sequence[int]) -> WrittenGame:
     start = 1 if ids and ids[0] == vocabulary.begin_id else 0
     while True:
         begin = _first_token_of_a_move(notation, board, ids, start)
-        if begin == len(ids) or board.is_game_over():
+        result = results.get(ids[begin]) if begin < len(ids) else None
+        result = result or _spelt_result(notation, ids[start:begin])
+        if board.is_game_over() or (begin == len(ids) and result is None):
             ending: Ending = "natural end" if board.is_game_over() else "cut"
-            result = results.get(ids[begin]) if begin < len(ids) else None
             return WrittenGame(tuple(plies), notation.text(ids[start:]), ending, result)
-        if ids[begin] in vocabulary.not_a_move_ids:
-            return WrittenGame(tuple(plies), notation.text(ids[start:]), "result", results.get(ids[begin]))
+        if result is not None or ids[begin] in vocabulary.not_a_move_ids:
+            return WrittenGame(tuple(plies), notation.text(ids[start:]), "result", result)
         end = begin + 1
         while end < len(ids) and (
             notation.is_complete(board, ids[begin:end]) is False or ids[end] in notation.continuations(ids[begin:end])
@@ -105,6 +107,12 @@ def read_written_game(notation: Notation, ids: Sequence[int]) -> WrittenGame:
         plies.append(WrittenPly(between, text, move, None))
         board.push(move)
         start = end
+
+
+def _spelt_result(notation: Notation, between: Sequence[int]) -> str | None:
+    """The result that stands among tokens between moves: in foreign text it is several tokens."""
+    text = notation.text(between) if between and not notation.vocabulary.result_ids else ""
+    return next((result for result in RESULTS if result in text), None)
 
 
 def _first_token_of_a_move(notation: Notation, board: chess.Board, ids: Sequence[int], start: int) -> int:

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from chesslm.checkpoints import LoadedModel, load_model, untrained
-from chesslm.errors import GameTooLong, InputError
+from chesslm.errors import GameTooLong, InputError, UnsupportedPosition
 from chesslm.game import Game
+from chesslm.hugging_face import HuggingFaceModel, is_hugging_face, load_hugging_face, untrained_hugging_face
 from chesslm.model import Decoder
 from chesslm.notation import Notation
 from chesslm.token_model import Reading, TokenModel
@@ -30,6 +31,7 @@ from chesslm.token_tree import Branches
 from eval.records import ModelKind, ModelRecord
 
 TOO_LONG = "too long for a model"
+NO_TOKENS = "a move that a model has no tokens for"
 
 # Far below any difference between probabilities that is printed, far above the rounding of float32.
 UNIFORM_NOISE = 1e-4
@@ -83,24 +85,32 @@ def load_contenders(names_or_paths: Sequence[str], *, device: str, with_controls
     """The named models, then, if wanted, their controls.
 
     Args:
-        names_or_paths: as `chesslm.checkpoints.load_model` takes them.
+        names_or_paths: as `chesslm.checkpoints.load_model`, or `chesslm.hugging_face.load_hugging_face`, takes them.
         device: auto, cpu or cuda.
         with_controls: add each model's untrained weights, and uniformly random tokens in each vocabulary.
         seed: of the uniform controls.
 
     Raises:
-        InputError, FormatError: as `load_model`; and a model that is named twice.
+        InputError, FormatError, MissingToolError: as these; and a model that is named twice.
     """
-    loaded = [load_model(name, device=device) for name in names_or_paths]
+    loaded = [
+        load_hugging_face(name, device=device) if is_hugging_face(name) else load_model(name, device=device)
+        for name in names_or_paths
+    ]
     labels = _labels(loaded)
     trained = [
-        _from_checkpoint(one, label, "trained", source)
+        _contender(one, label, "trained", source)
         for one, label, source in zip(loaded, labels, names_or_paths, strict=True)
     ]
     if not with_controls:
         return trained
     controls = [
-        _from_checkpoint(untrained(one), f"{contender.label} untrained", "untrained", contender.record.source)
+        _contender(
+            untrained_hugging_face(one) if isinstance(one, HuggingFaceModel) else untrained(one),
+            f"{contender.label} untrained",
+            "untrained",
+            contender.record.source,
+        )
         for one, contender in zip(loaded, trained, strict=True)
     ]
     return [*trained, *controls, *_uniform_controls(trained, seed)]
@@ -123,13 +133,15 @@ def fits_all(contenders: Sequence[Contender]) -> Callable[[Game], str | None]:
             lens = [len(contender.notation.encode_game(game).ids) for contender in trained]
         except GameTooLong:
             return TOO_LONG
+        except UnsupportedPosition:
+            return NO_TOKENS
         fits = all(num <= contender.record.context_len for num, contender in zip(lens, trained, strict=True))
         return None if fits else TOO_LONG
 
     return why_not
 
 
-def _labels(loaded: Sequence[LoadedModel]) -> list[str]:
+def _labels(loaded: Sequence[LoadedModel | HuggingFaceModel]) -> list[str]:
     """Names, with the beginning of the digest where two are alike."""
     counts = Counter(one.name for one in loaded)
     labels = [one.name if counts[one.name] == 1 else f"{one.name} {one.digest[:8]}" for one in loaded]
@@ -139,8 +151,14 @@ def _labels(loaded: Sequence[LoadedModel]) -> list[str]:
     return labels
 
 
-def _from_checkpoint(loaded: LoadedModel, label: str, kind: ModelKind, source: str) -> Contender:
-    counts = loaded.model.parameter_counts()
+def _contender(loaded: LoadedModel | HuggingFaceModel, label: str, kind: ModelKind, source: str) -> Contender:
+    if isinstance(loaded, HuggingFaceModel):
+        counts, context_len = loaded.counts, loaded.model.context_len
+        step = games_seen = tokens_seen = train_seconds = None
+    else:
+        counts, context_len = loaded.model.parameter_counts(), loaded.config.model.context_len
+        step, games_seen, tokens_seen = loaded.step, loaded.games_seen, loaded.tokens_seen
+        train_seconds = loaded.train_seconds
     record = ModelRecord(
         label=label,
         kind=kind,
@@ -152,11 +170,11 @@ def _from_checkpoint(loaded: LoadedModel, label: str, kind: ModelKind, source: s
         params_trunk=counts.trunk,
         params_embedding=counts.embedding,
         params_head=counts.head,
-        context_len=loaded.config.model.context_len,
-        step=loaded.step,
-        games_seen=loaded.games_seen,
-        tokens_seen=loaded.tokens_seen,
-        train_seconds=loaded.train_seconds,
+        context_len=context_len,
+        step=step,
+        games_seen=games_seen,
+        tokens_seen=tokens_seen,
+        train_seconds=train_seconds,
     )
     control_of = () if kind == "trained" else (label.removesuffix(" untrained"),)
     return Contender(record, loaded.model, loaded.notation, control_of)

@@ -54,7 +54,7 @@ class FreeGame:
 
 def write_games(contender: Contender, num_games: int, progress: Progress = silent) -> list[WrittenGame]:
     """Games from the start position, one a seed from 0 on."""
-    begin = [contender.notation.vocabulary.begin_id]
+    begin = contender.notation.end_prompt(chess.Board())
     return _written(contender, begin, num_games, f"{contender.label} plays freely", progress)
 
 

@@ -129,6 +129,18 @@ def read_games(folder: Path, split: str | None = None, *, batch_len: int = _GAME
         yield from _rows(batch if split is None else batch.filter(pc.equal(batch.column("split"), split)))
 
 
+def games_of_ids(folder: Path, ids: npt.NDArray[np.bytes_]) -> Iterator[tuple[Game, str]]:
+    """The games with these ids and the split of each, in input order; memory holds one batch and the ids.
+
+    Raises:
+        InputError: a part is missing, cut short or not Parquet; names it.
+    """
+    wanted = pa.array(ids.astype(str), pa.string())
+    for batch in _batches(folder, _GAME_COLUMNS, _GAMES_A_BATCH):
+        found = batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
+        yield from ((Game(row["id"], tuple(row["san"]), row["result"]), row["split"]) for row in found.to_pylist())
+
+
 def smallest_hash_games(folder: Path, split: str, count: int) -> list[Game]:
     """The `count` games of a split with the smallest moves hash, smallest first; fewer if there are fewer.
 

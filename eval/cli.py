@@ -26,10 +26,12 @@ from eval.command import (
     progress_bars,
 )
 from eval.legality_cli import legality
+from eval.probe_cli import probe
 from eval.strength_cli import ladder, sprt, strength
+from eval.tactics_cli import tactics
 
 app = typer.Typer(
-    help="Measure models: legality and likelihood on held-out games, strength in matches.",
+    help="Measure models: legality, likelihood and tactics on held-out games, what their layers know, strength.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -38,6 +40,8 @@ app.command()(ladder)
 app.command()(sprt)
 
 app.command()(legality)
+app.command()(tactics)
+app.command()(probe)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["rate", "nats", "perplexity", "tokens", "plies", "attempts"]
+Unit = Literal["rate", "nats", "perplexity", "tokens", "plies", "attempts", "r2"]
 Interval = Literal["wilson", "bootstrap", "median"]
 
 GREEDY = (
@@ -41,6 +41,16 @@ PIECE_CLOZE = (
     "p(quiet move) + p(capture), both without disambiguation"
 )
 
+PUZZLE = (
+    "the model reads the real game and plays every move of the player's: "
+    f"{MOST_PROBABLE_LEGAL}; right are the solution's moves and any checkmate"
+)
+WHERE_PROBED = "at the last token before the move"
+PROBE = (
+    f"no decoding: softmax regression on the frozen residual stream {WHERE_PROBED}, trained on other games; "
+    "accuracy of its most probable class on test games"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -48,7 +58,8 @@ class Metric:
 
     Args:
         title: what tables call it.
-        unit: rates are in [0, 1]; nats and tokens are a ply's, unless the name says otherwise.
+        unit: rates are in [0, 1]; r2 is a share of explained variance, at most 1; nats and tokens are a ply's, unless
+            the name says otherwise.
         interval: how its 95 % interval is made.
         better: which direction is better; None where neither is.
         policy: how the model was asked (the decoding policy).
@@ -62,6 +73,36 @@ class Metric:
     policy: str
     version: int = 1
 
+
+# Positions with a mate in one; `mate_in_one_played` is what the players of the games did, for comparison.
+TACTICS: dict[str, Metric] = {
+    "mate_in_one": Metric("mate in one, lenient move", "rate", "wilson", "higher", MOST_PROBABLE_LEGAL),
+    "mate_in_one_first_choice": Metric("mate in one, first choice", "rate", "wilson", "higher", GREEDY),
+    "mate_in_one_mass": Metric("mate in one, mass of mating moves", "rate", "bootstrap", "higher", ALL_MOVES),
+    "mate_in_one_played": Metric("mate in one, the players", "rate", "wilson", None, "none: the move of the game"),
+    "puzzle_solved": Metric("puzzle solved", "rate", "wilson", "higher", PUZZLE),
+    "puzzle_first_move": Metric("puzzle, first move right", "rate", "wilson", "higher", PUZZLE),
+}
+
+# `detail` is the layer, `best layer` (chosen on validation games), or the baseline `majority class`.
+PROBES: dict[str, Metric] = {
+    "probe_piece": Metric("probe, piece on a square", "rate", "bootstrap", "higher", PROBE),
+    "probe_piece_relative": Metric("probe, piece on a square, mine or yours", "rate", "bootstrap", "higher", PROBE),
+    "probe_occupied": Metric("probe, piece on an occupied square", "rate", "bootstrap", "higher", PROBE),
+    "probe_turn": Metric("probe, side to move", "rate", "bootstrap", "higher", PROBE),
+    "probe_castling": Metric("probe, castling rights", "rate", "bootstrap", "higher", PROBE),
+    "probe_check": Metric("probe, in check", "rate", "bootstrap", "higher", PROBE),
+    "probe_material": Metric(
+        "probe, material balance (R²)",
+        "r2",
+        "bootstrap",
+        "higher",
+        "no decoding: ridge regression of pawns' worth (1, 3, 3, 5, 9; White minus Black) on the frozen residual "
+        f"stream {WHERE_PROBED}; R² on test games against the mean of the train games",
+    ),
+    # One row a square in its `detail`, at the layer that is best for `probe_piece`.
+    "probe_square": Metric("probe, piece on this square", "rate", "bootstrap", "higher", PROBE),
+}
 
 METRICS: dict[str, Metric] = {
     "first_choice_legal": Metric("first choice legal", "rate", "wilson", "higher", GREEDY),
@@ -126,6 +167,8 @@ METRICS: dict[str, Metric] = {
         "higher",
         f"the true game stands before every move of one side, drawn by a coin; {GREEDY}",
     ),
+    **TACTICS,
+    **PROBES,
 }
 
 TEXT_PARTS: tuple[str, ...] = ("moves", "numbers and separators", "marks", "result")

@@ -72,12 +72,32 @@ def raw_games(path: Path) -> Iterator[str]:
         InputError: missing, unreadable, cut short, corrupt, or with a line of more than `MAX_LINE_LEN` characters.
     """
     try:
-        lines = _RememberedLines(_lines(path))
+        lines = _RememberedLines(text_lines(path))
         # The cast: read_game only calls readline.
         while chess.pgn.read_game(cast(TextIO, lines), Visitor=chess.pgn.SkipVisitor):
             yield lines.take()
     except OSError as error:
         raise InputError(f"can't read {path}: {error.strerror or error}") from error
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """Lines of a text file, packed as its name says, with their line ends, which are all newlines, whatever it has.
+
+    Raises:
+        InputError: corrupt, cut short, or with a line of more than `MAX_LINE_LEN` characters.
+        OSError: missing or unreadable.
+    """
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+    rest = ""
+    for piece in _unpack(path):
+        *whole, rest = (rest + decoder.decode(piece)).split("\n")
+        if len(rest) > MAX_LINE_LEN:
+            raise InputError(f"{path}: a line of more than {MAX_LINE_LEN:,} characters; not a file of this kind")
+        for line in whole:
+            yield line + "\n"
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest
 
 
 def movetext_of(raw: str) -> str:
@@ -185,21 +205,6 @@ class _RememberedLines:
         text = "".join(self._lines)
         self._lines = []
         return text
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Lines with their line ends, which are all newlines, whatever the file has."""
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
-    rest = ""
-    for piece in _unpack(path):
-        *whole, rest = (rest + decoder.decode(piece)).split("\n")
-        if len(rest) > MAX_LINE_LEN:
-            raise InputError(f"{path}: a line of more than {MAX_LINE_LEN:,} characters; not a PGN")
-        for line in whole:
-            yield line + "\n"
-    rest += decoder.decode(b"", final=True)
-    if rest:
-        yield rest
 
 
 def _unpack(path: Path) -> Iterator[bytes]:

@@ -42,9 +42,12 @@ WRITTEN_GAMES, WRITTEN_ITALIAN = "written games", "written after the book's open
 WHOLE_GAMES = "whole games"
 """Held-out games, one side's plies each."""
 
+MATED, MISSED = "the player mated", "the player didn't"
+"""Positions with a mate in one; and puzzles have subsets `rating A-B` and `theme T`."""
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
 ModelKind = Literal["trained", "untrained", "uniform"]
-ResultKind = Literal["legality", "likelihood"]
+ResultKind = Literal["legality", "likelihood", "tactics", "probe"]
 
 
 class Record(BaseModel):
@@ -88,6 +91,29 @@ class GamesRecord(Record):
     train_games: int | None = Field(
         description="games of the train split that `new` was tested against; None: no `new`"
     )
+
+
+class PuzzlesRecord(Record):
+    """Which puzzles were put to the models, after their real games."""
+
+    source: str = Field(description="file as given to --puzzles")
+    digest: str = Field(description="sha256 (hex) of its bytes")
+    puzzles: int = Field(description="puzzles in the file")
+    joined: int = Field(description="puzzles whose game is among the held-out games")
+    chosen: int = Field(description="puzzles that were put to the models, each of another game")
+    left_out: dict[str, int] = Field(description="reason -> puzzles that were looked at and couldn't be used")
+
+
+class ProbeRecord(Record):
+    """What the probes were trained and tested on."""
+
+    train_games: int = Field(description="held-out games that probes were trained on")
+    validation_games: int = Field(description="held-out games that chose when to stop, and the best layer")
+    test_games: int = Field(description="held-out games that accuracies are taken over")
+    train_positions: int
+    validation_positions: int
+    test_positions: int
+    best_layers: dict[str, dict[str, int]] = Field(description="label -> metric -> layer; 0 is the embedding")
 
 
 class SuiteRecord(Record):
@@ -171,6 +197,8 @@ class Results(Record):
     positions_asked: int = Field(ge=1, description="--positions")
     games: GamesRecord
     suite: SuiteRecord | None = Field(None, description="None: positions of the seed and number asked for")
+    puzzles: PuzzlesRecord | None = Field(None, description="of `eval tactics --puzzles`")
+    probe: ProbeRecord | None = Field(None, description="of `eval probe`")
     models: tuple[ModelRecord, ...]
     measures: tuple[MeasureRecord, ...]
     differences: tuple[DifferenceRecord, ...]

@@ -9,7 +9,7 @@ Names of models and files come from outside: they are shown as plain text, contr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -17,7 +17,17 @@ from rich.text import Text
 from eval.metrics import METRICS
 from eval.records import ALL, Estimate, MeasureRecord, ModelRecord, Results
 
-FORMATS = {"rate": ".4f", "nats": ".3f", "perplexity": ".4g", "tokens": ".2f", "plies": ".1f", "attempts": ".3f"}
+# Error kinds have a table of their own, squares a picture.
+ELSEWHERE = ("error_kind", "probe_square")
+FORMATS = {
+    "rate": ".4f",
+    "nats": ".3f",
+    "perplexity": ".4g",
+    "tokens": ".2f",
+    "plies": ".1f",
+    "attempts": ".3f",
+    "r2": ".4f",
+}
 
 
 def inert(text: str) -> Text:
@@ -29,11 +39,29 @@ def summary(results: Results) -> Text:
     """Which games were measured, and what was left out."""
     games = results.games
     where = f"{games.split} split of {games.source}" if games.split else games.source
-    parts = [f"{games.chosen:,} positions, one a game, of {games.games:,} games ({where}), seed {results.seed}"]
-    if games.chosen < results.positions_asked:
+    probe = results.probe
+    num_positions = (
+        games.chosen if probe is None else probe.train_positions + probe.validation_positions + probe.test_positions
+    )
+    how = "one a game" if probe is None else f"from {games.chosen:,} games"
+    parts = [f"{num_positions:,} positions, {how}, of {games.games:,} games ({where}), seed {results.seed}"]
+    if num_positions < results.positions_asked:
         parts.append(f"{results.positions_asked:,} were asked for")
     if games.left_out:
-        parts.append("left out: " + ", ".join(f"{number:,} {reason}" for reason, number in games.left_out.items()))
+        parts.append(_left_out(games.left_out))
+    if probe is not None:
+        parts.append(
+            f"probes: trained on {probe.train_games:,} games, stopped by {probe.validation_games:,}, "
+            f"tested on {probe.test_games:,}"
+        )
+    if results.puzzles is not None:
+        puzzles = results.puzzles
+        parts.append(
+            f"{puzzles.chosen:,} puzzles of {puzzles.puzzles:,} ({puzzles.source}), {puzzles.joined:,} of them after "
+            "held-out games"
+        )
+        if puzzles.left_out:
+            parts.append(_left_out(puzzles.left_out))
     if games.train_games is not None:
         parts.append(f"new: not in any of {games.train_games:,} train games")
     if results.suite is not None:
@@ -43,11 +71,15 @@ def summary(results: Results) -> Text:
     return inert("; ".join(parts) + ". Brackets: 95 % intervals.")
 
 
+def _left_out(reasons: Mapping[str, int]) -> str:
+    return "left out: " + ", ".join(f"{number:,} {reason}" for reason, number in reasons.items())
+
+
 def tables(results: Results) -> Iterator[Table]:
     """All tables of a results file; empty ones are left out."""
     trained = [model for model in results.models if model.kind == "trained"]
     controls = [model for model in results.models if model.kind != "trained"]
-    shown = [measure for measure in results.measures if measure.first_ply is None and measure.metric != "error_kind"]
+    shown = [measure for measure in results.measures if measure.first_ply is None and measure.metric not in ELSEWHERE]
     candidates = (
         _measures("Models", shown, trained),
         _measures("Controls", [measure for measure in shown if measure.subset == ALL], controls),

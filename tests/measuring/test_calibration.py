@@ -25,7 +25,7 @@ from eval.contenders import Contender, FunctionModel
 from eval.free_running import ITALIAN_GAMES, SURVIVED_PLIES, FreeGame, free_running_records
 from eval.legality import error_kinds, measured, quantities
 from eval.likelihood import game_quantities, measured_games, move_quantities
-from eval.metrics import METRICS, TEXT_PARTS
+from eval.metrics import METRICS, PROBES, TACTICS, TEXT_PARTS
 from eval.positions import HeldOut
 from eval.records import GamesRecord
 
@@ -371,7 +371,8 @@ def test_every_published_metric_is_calibrated(free_running_coverage: dict[Key, i
     by_position = {metric for metric, _ in position_coverage(0.9, 200, 200)}
     by_game = {quantity.metric for quantity in game_quantities(simulated_games(np.random.default_rng(0), 3))}
     free_running = {metric for metric, _ in free_running_coverage}
-    # The other definitions of legality are calibrated beside their own tests.
+    # The other definitions of legality, tactics and probes are calibrated beside their own tests.
     others = ("retry_", "square_cloze_", "piece_cloze_", "completion_")
     elsewhere = {name for name in METRICS if name.startswith(others)}
+    elsewhere |= TACTICS.keys() | PROBES.keys()
     assert by_position | by_game | free_running | elsewhere == set(METRICS)

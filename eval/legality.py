@@ -8,7 +8,7 @@ other definitions are modules of their own (`retry`, `cloze`, `completion`, `fre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from eval.completion import measure_completion
 from eval.contenders import Contender
 from eval.free_running import measure_free_running
 from eval.metrics import METRICS
+from eval.players import PlayerEntrant, decision_error_kinds, decision_quantities, decisions
 from eval.positions import HeldOut, Progress, silent
 from eval.random_positions import RANDOM_PLIES, random_positions
 from eval.records import AFTER_PLY_10, ALL, Results
@@ -33,9 +34,8 @@ CHUNK_LEN = 256
 
 PLIES_A_BUCKET = 10
 LAST_BUCKET = 100
-BY_PLY_METRICS = ("first_choice_legal", "legal_mass", "move_nats")
-# What classes, moved pieces and phases are shown for.
-BY_GROUP_METRICS = ("first_choice_legal", "legal_mass", "move_nats")
+# What is shown by ply, class, moved piece and phase.
+IN_PARTS = ("first_choice_legal", "legal_mass", "move_nats")
 MATCHES = ("move_match", "free_move_match")
 OUT_OF_DISTRIBUTION = ("first_choice_legal", "legal_mass")
 
@@ -120,18 +120,17 @@ def plies_subsets(held_out: HeldOut) -> list[Subset]:
     return found
 
 
-def position_columns(held_out: HeldOut, measures: Sequence[PositionMeasure]) -> list[Column]:
-    """Everything that first choice and legal mass give, on every subset that tables show."""
+def position_columns(held_out: HeldOut, numbers: Mapping[str, Quantity], kinds: Sequence[Quantity]) -> list[Column]:
+    """Metrics of the held-out positions, and shares of error kinds, on every subset that tables show."""
     subsets = [Subset(name, mask) for name, mask in held_out.subsets().items()]
-    groups = [Subset(name, mask) for name, mask in held_out.groups.items()]
-    plies = plies_subsets(held_out)
-    numbers = quantities(measures)
+    groups = tuple(Subset(name, mask) for name, mask in held_out.groups.items())
     everything = (Subset(ALL, held_out.subsets()[ALL]),)
+    in_parts = [metric for metric in IN_PARTS if metric in numbers]
     return [
         *(Column(numbers[metric], tuple(_shown(metric, subsets))) for metric in METRICS if metric in numbers),
-        *(Column(numbers[metric], tuple(groups)) for metric in BY_GROUP_METRICS),
-        *(Column(kind, everything, is_paired=False) for kind in error_kinds(measures)),
-        *(Column(numbers[metric], (subset,), is_paired=False) for subset in plies for metric in BY_PLY_METRICS),
+        *(Column(numbers[metric], groups) for metric in in_parts),
+        *(Column(kind, everything, is_paired=False) for kind in kinds),
+        *(Column(numbers[metric], (part,), is_paired=False) for part in plies_subsets(held_out) for metric in in_parts),
     ]
 
 
@@ -170,13 +169,14 @@ def measure_legality(
     """
     aggregator = study.aggregator()
     contenders, held_out, seed = study.contenders, study.held_out, study.seed
-    columns = {
-        contender.label: position_columns(held_out, measured(contender, held_out.positions, progress, tell=tell))
-        for contender in contenders
-    }
-    found = compared(aggregator, contenders, columns)
+    entrants: list[Contender | PlayerEntrant] = [*contenders, *study.players]
+    columns = {}
+    for entrant in entrants:
+        answers = _asked(entrant, held_out.positions, progress, ALL, tell)
+        columns[entrant.label] = position_columns(held_out, *answers)
+    found = compared(aggregator, entrants, columns)
     for name, positions in study.suite.classes.items() if study.suite else ():
-        found += _elsewhere(aggregator, contenders, positions, f"suite class: {name}", BY_GROUP_METRICS, progress, tell)
+        found += _elsewhere(aggregator, entrants, positions, f"suite class: {name}", IN_PARTS, progress, tell)
     if extent.with_retry:
         found += measure_retry(aggregator, contenders, held_out, seed=seed, progress=progress)
     if extent.with_cloze:
@@ -188,13 +188,13 @@ def measure_legality(
         found += measure_free_running(aggregator, contenders, num_games=extent.free_games, progress=progress)
     for num_plies, subset in RANDOM_PLIES.items() if extent.random_games else ():
         drawn = random_positions(extent.random_games, num_plies, seed=seed)
-        found += _elsewhere(aggregator, contenders, drawn, subset, OUT_OF_DISTRIBUTION, progress)
+        found += _elsewhere(aggregator, entrants, drawn, subset, OUT_OF_DISTRIBUTION, progress)
     return study.results("legality", found.measures, found.differences)
 
 
 def _elsewhere(
     aggregator: Aggregator,
-    contenders: Sequence[Contender],
+    entrants: Sequence[Contender | PlayerEntrant],
     positions: Sequence[Position],
     subset: str,
     metrics: Sequence[str],
@@ -204,10 +204,21 @@ def _elsewhere(
     """Some metrics on positions that are no part of the held-out sample."""
     everything = (whole(subset, len(positions)),)
     columns = {}
-    for contender in contenders:
-        numbers = quantities(measured(contender, positions, progress, what=subset, tell=tell))
-        columns[contender.label] = [Column(numbers[metric], everything) for metric in metrics]
-    return compared(aggregator, contenders, columns)
+    for entrant in entrants:
+        numbers, _ = _asked(entrant, positions, progress, subset, tell)
+        columns[entrant.label] = [Column(numbers[metric], everything) for metric in metrics if metric in numbers]
+    return compared(aggregator, entrants, columns)
+
+
+def _asked(
+    entrant: Contender | PlayerEntrant, positions: Sequence[Position], progress: Progress, what: str, tell: Told
+) -> tuple[dict[str, Quantity], list[Quantity]]:
+    """Metrics, and shares of error kinds; a player gives those that its decisions hold."""
+    if isinstance(entrant, PlayerEntrant):
+        found = decisions(entrant, positions, progress)
+        return decision_quantities(positions, found), decision_error_kinds(found)
+    measures = measured(entrant, positions, progress, what=what, tell=tell)
+    return quantities(measures), error_kinds(measures)
 
 
 def _shown(metric: str, subsets: Sequence[Subset]) -> Iterator[Subset]:

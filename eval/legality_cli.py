@@ -6,6 +6,8 @@ Doesn't know: how anything is measured; what that needs is imported when the com
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +42,12 @@ Positions = Annotated[
 ]
 Seed = Annotated[
     int | None, typer.Option(min=0, help=f"chooses games and plies, and seeds the intervals [default: {SEED}]")
+]
+Players = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--player", metavar="RUNG", help="a player of the ladder (random, material-1, stockfish@100 ...); repeatable"
+    ),
 ]
 Suite = Annotated[
     str | None,
@@ -81,6 +89,7 @@ def legality(
     games: Games,
     model: Models = None,
     more: MoreModels = None,
+    player: Players = None,
     positions: Positions = None,
     seed: Seed = None,
     split: ASplit = None,
@@ -99,13 +108,14 @@ def legality(
     device: ADevice = Device.AUTO,
 ) -> None:
     """How often models break the rules, and how well they foresee the moves that were played."""
-    names = named_models(model, more)
+    names = named_models(model, more) if model or more or not player else []
     check_output(json, force=force)
     check_output(dump, force=force, option="--dump")
     for option, given in {"--positions": positions, "--seed": seed, "--split": split}.items():
         if suite is not None and given is not None:
             raise InputError(f"{option}: the suite {suite} decides that, so leave it out")
     from eval.legality import Extent, measure_legality, nobody
+    from eval.players import load_players
     from eval.predictions import Predictions
     from eval.study import prepare_study, prepare_suite
 
@@ -119,7 +129,10 @@ def legality(
         free_games=number(free_running, FREE_GAMES),
         random_games=number(random_plies, RANDOM_GAMES),
     )
-    with progress_bars() as progress:
+    with ExitStack() as stack, progress_bars() as progress:
+        players = load_players(player or [], seed=SEED if seed is None else seed)
+        for entrant in players:
+            stack.enter_context(entrant.player)
         if suite is not None:
             study = prepare_suite(
                 names,
@@ -142,6 +155,7 @@ def legality(
                 with_new=not no_new,
                 progress=progress,
             )
+        study = replace(study, players=tuple(players))
         predictions = None if dump is None else Predictions()
         results = measure_legality(study, progress, extent=extent, tell=predictions.take if predictions else nobody)
     try:

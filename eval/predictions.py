@@ -16,7 +16,7 @@ A row is one model's answer to one position:
     first_choice_move     SAN of the legal move that it reads as; null if it is none
     error_kind            why not (METRICS section 2.8); null for a legal move
     first_choice_tolerant what python-chess's own reader says; null where the notation isn't SAN-like
-    end_mass, mark_right  METRICS section 1
+    end_mass, mark_right  METRICS section 1; null where the vocabulary has no results, or no marks
     groups                class, moved piece and phase (`position_classes.GROUPS`)
 
 So first_choice_legal is the share of rows with a first_choice_move, legal_mass the mean of the sum of
@@ -58,8 +58,8 @@ SCHEMA = pa.schema(
         pa.field("first_choice_move", pa.string()),
         pa.field("error_kind", pa.string()),
         pa.field("first_choice_tolerant", pa.bool_()),
-        pa.field("end_mass", pa.float64(), nullable=False),
-        pa.field("mark_right", pa.bool_(), nullable=False),
+        pa.field("end_mass", pa.float64()),
+        pa.field("mark_right", pa.bool_()),
         pa.field("groups", pa.list_(pa.string()), nullable=False),
     ]
 )

@@ -46,7 +46,7 @@ MATED, MISSED = "the player mated", "the player didn't"
 """Positions with a mate in one; and puzzles have subsets `rating A-B` and `theme T`."""
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
-ModelKind = Literal["trained", "untrained", "uniform"]
+ModelKind = Literal["trained", "untrained", "uniform", "player"]
 ResultKind = Literal["legality", "likelihood", "tactics", "probe"]
 
 
@@ -60,7 +60,9 @@ class ModelRecord(Record):
     """What was measured: a trained model, or one of its controls."""
 
     label: str = Field(description="unique in the file; measures and differences name the model by it")
-    kind: ModelKind = Field(description="untrained: the same network before training; uniform: every token alike")
+    kind: ModelKind = Field(
+        description="untrained: the same network before training; uniform: every token alike; player: no notation"
+    )
     source: str = Field(description="name or path as given to --model; the controls have their model's")
     notation: str
     vocabulary_len: int = Field(description="entries")

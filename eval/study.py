@@ -14,7 +14,8 @@ import chesslm
 from chesslm.errors import InputError
 from chesslm.provenance import source_commit
 from eval.aggregation import Aggregator
-from eval.contenders import Contender, fits_all, load_contenders
+from eval.contenders import Contender, Entrant, fits_all, load_contenders
+from eval.players import PlayerEntrant
 from eval.positions import HeldOut, Progress, hold_out, silent
 from eval.records import DifferenceRecord, MeasureRecord, ResultKind, Results
 from eval.suite import Suite, build_suite, load_suite
@@ -31,6 +32,7 @@ class Study:
         positions_asked: how many positions were wanted.
         commit: of the measuring code; None where it isn't run from a git checkout.
         suite: the fixed suite that the positions are of; None if they were asked for by number and seed.
+        players: are asked for decisions, beside the models.
     """
 
     contenders: tuple[Contender, ...]
@@ -39,6 +41,7 @@ class Study:
     positions_asked: int
     commit: str | None
     suite: Suite | None = None
+    players: tuple[PlayerEntrant, ...] = ()
 
     def aggregator(self) -> Aggregator:
         """Makes this study's records."""
@@ -48,6 +51,7 @@ class Study:
         self, kind: ResultKind, measures: Sequence[MeasureRecord], differences: Sequence[DifferenceRecord]
     ) -> Results:
         """The results file's content."""
+        entrants: tuple[Entrant, ...] = (*self.contenders, *self.players)
         return Results(
             kind=kind,
             chesslm_version=chesslm.__version__,
@@ -56,7 +60,7 @@ class Study:
             positions_asked=self.positions_asked,
             games=self.held_out.record,
             suite=self.suite.record if self.suite else None,
-            models=tuple(contender.record for contender in self.contenders),
+            models=tuple(entrant.record for entrant in entrants),
             measures=tuple(measures),
             differences=tuple(differences),
         )
@@ -133,9 +137,10 @@ def prepare_suite(
     for contender in contenders:
         why_not = fits_all([contender])
         asked = [*built.held_out.games, *(p.game for positions in built.classes.values() for p in positions)]
-        if not contender.control_of and any(why_not(game) for game in asked):
+        reason = next((why for game in asked if (why := why_not(game))), None)
+        if reason is not None and not contender.control_of:
             raise InputError(
-                f"model {contender.label}: its context of {contender.record.context_len} tokens doesn't hold every "
-                f"game of {suite}, and a suite leaves no game out"
+                f"model {contender.label}: a game of {suite} is {reason} (context {contender.record.context_len} "
+                "tokens), and a suite leaves no game out"
             )
     return Study(tuple(contenders), built.held_out, definition.seed, definition.positions, source_commit(), suite=built)

@@ -77,8 +77,8 @@ def _left_out(reasons: Mapping[str, int]) -> str:
 
 def tables(results: Results) -> Iterator[Table]:
     """All tables of a results file; empty ones are left out."""
-    trained = [model for model in results.models if model.kind == "trained"]
-    controls = [model for model in results.models if model.kind != "trained"]
+    trained = [model for model in results.models if model.kind in ("trained", "player")]
+    controls = [model for model in results.models if model not in trained]
     shown = [measure for measure in results.measures if measure.first_ply is None and measure.metric not in ELSEWHERE]
     candidates = (
         _measures("Models", shown, trained),

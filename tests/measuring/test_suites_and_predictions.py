@@ -90,7 +90,7 @@ def test_a_model_that_cannot_hold_the_suite_is_named(
     short = contender_of(uniform_model(len(notation.vocabulary), context_len=20, seed=0), notation, "short")
     monkeypatch.setattr("eval.study.load_suite", lambda _name: SMALL)
     monkeypatch.setattr("eval.study.load_contenders", lambda *_args, **_kwargs: [short])
-    with pytest.raises(InputError, match="model short: its context of 20 tokens"):
+    with pytest.raises(InputError, match=r"model short: a game of small is too long for a model \(context 20 tokens\)"):
         prepare_suite(["short"], folder, "small", with_new=False)
 
 

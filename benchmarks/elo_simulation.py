@@ -294,7 +294,7 @@ def as_markdown(
 def main(
     out: Annotated[Path, typer.Option(help="folder for elo_simulation.json and .md")] = RESULTS,
     runs: Annotated[int, typer.Option(help="ladders of each kind", min=2)] = 1_000,
-    tests: Annotated[int, typer.Option(help="SPRTs of each kind", min=1)] = 2_000,
+    tests: Annotated[int, typer.Option(help="SPRTs of each kind", min=1)] = 10_000,
     seed: int = 0,
     jobs: Annotated[int, typer.Option(help="processes", min=1)] = 1,
 ) -> None:

@@ -58,12 +58,15 @@ class Sprt:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """At or below the first H0 is accepted, at or above the second H1 (Wald's approximations).
+        """At or below the first H0 is accepted, at or above the second H1.
+
+        A likelihood ratio reaches 1/alpha under H0 with a probability of alpha at most, however long it goes on (Ville
+        1939). Wald's usual (1-beta)/alpha, a little nearer, only holds both errors together below alpha + beta.
 
         >>> [round(bound, 2) for bound in Sprt(0, 5).bounds]
-        [-2.94, 2.94]
+        [-3.0, 3.0]
         """
-        return math.log(self.beta / (1 - self.alpha)), math.log((1 - self.beta) / self.alpha)
+        return math.log(self.beta), -math.log(self.alpha)
 
     def llr(self, counts: Sequence[int] | npt.NDArray[np.int64]) -> float:
         """The logarithm of the likelihood ratio, H1 over H0.

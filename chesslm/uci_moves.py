@@ -48,7 +48,9 @@ def judge_uci(board: chess.Board, text: str) -> chess.Move:
 
 def _kind(board: chess.Board, move: chess.Move) -> str:
     start, to = move.from_square, move.to_square
-    if any(board.generate_legal_moves(chess.BB_SQUARES[start], chess.BB_SQUARES[to])):
+    # python-chess finds castling by the rook's square, too.
+    found = board.generate_legal_moves(chess.BB_SQUARES[start], chess.BB_SQUARES[to])
+    if any(legal.to_square == to for legal in found):
         return WRONG_PROMOTION
     is_kings_home = start == (chess.E1 if board.turn == chess.WHITE else chess.E8)
     is_two_squares = chess.square_rank(to) == chess.square_rank(start) and chess.square_distance(start, to) == 2

@@ -67,6 +67,13 @@ class TextPlies:
         texts = [template.written([core + mark for core, mark in game]) for game in games]
         self.tokens = TokenText(tokeniser, anchor=self.moves.anchor, examples=texts[:1], source=source)
         self._borders: dict[Before, Border] = {}
+        self._starts = frozenset(reference[0] for reference in self.moves.references)
+        given = frozenset(f"{template.prefix} .0123456789")
+        self._crossing = [
+            text
+            for text in self.tokens.surfaces
+            if text and len(text) > 1 and text[0] in given and text.lstrip("".join(given))[:1] in {"", *self._starts}
+        ]
         for game, text in zip(games, texts, strict=True):
             self._check(game, text, source)
 
@@ -138,8 +145,23 @@ class TextPlies:
             and all(other.ids[: size + 1] == cut.ids[: size + 1] for _, other in known)
         ):
             size += 1
+        while size and self._is_crossed(part.attached, cut.ends[size - 1]):
+            size -= 1
         behind = self.tokens.text(cut.ids[size:]) or ""
         return Border(cut.ids[:size], behind.removesuffix(reference))
+
+    def _is_crossed(self, attached: str, border: int) -> bool:
+        """Whether some token could hold text on both sides of a border, so that some move's segmentation lacks it."""
+        before, overlap = attached[:border], attached[border:]
+        for text in self._crossing:
+            for size in range(1, min(len(text), border + 1)):
+                right = text[size:]
+                if before.endswith(text[:size]) and (
+                    overlap.startswith(right)
+                    or (right.startswith(overlap) and right[len(overlap) :][:1] in self._starts)
+                ):
+                    return True
+        return False
 
     def _check(self, game: list[tuple[str, str]], text: str, source: str) -> None:
         """Cut a game word by word and whole: the same tokens, or this tokenizer can't be used."""

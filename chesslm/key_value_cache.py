@@ -95,6 +95,23 @@ class KeyValueCache:
             )
         return joined
 
+    def open_column(self) -> list[tuple[Tensor, Tensor]]:
+        """Add a column to every block, for the caller to fill; the whole storage `[B, K, capacity, D]`, contiguous.
+
+        Raises:
+            ValueError: nothing has been fed yet.
+        """
+        stop = len(self) + 1
+        opened = []
+        for block in range(len(self._buffers)):
+            keys, values = self._held(block)
+            if stop > keys.shape[2] or not (keys.is_contiguous() and values.is_contiguous()):
+                keys, values = (_grown(buffer, stop - 1, stop + _ROOM) for buffer in (keys, values))
+                self._buffers[block] = (keys, values)
+            opened.append((keys, values))
+        self._num_columns = [stop] * len(self._buffers)
+        return opened
+
     @property
     def num_bytes(self) -> int:
         """Memory that it takes."""

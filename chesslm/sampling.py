@@ -35,7 +35,7 @@ def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -
 
 
 def reshaped(logprobs: Floats, *, temperature: float, top_k: int | None, top_p: float | None) -> Floats:
-    """Probabilities after temperature, then top-k, then top-p; they sum to one, in the order given.
+    """Probabilities after temperature, then top-k, then top-p; along the last axis they sum to one, in the order given.
 
     Args:
         logprobs: at least one finite value; they needn't be normalised. Of equal ones the first counts as larger.
@@ -46,20 +46,22 @@ def reshaped(logprobs: Floats, *, temperature: float, top_k: int | None, top_p: 
     >>> reshaped(np.log([0.2, 0.5, 0.3]), temperature=1.0, top_k=2, top_p=None).round(3).tolist()
     [0.0, 0.625, 0.375]
     """
-    order = np.argsort(-logprobs, kind="stable")
     if temperature == 0.0:
         certain: Floats = np.zeros_like(logprobs)
-        certain[order[0]] = 1.0
+        np.put_along_axis(certain, logprobs.argmax(-1, keepdims=True), 1.0, -1)
         return certain
     with np.errstate(over="ignore"):  # close to temperature 0, a quotient beyond all numbers means weight 0
-        weights: Floats = np.exp((logprobs - logprobs[order[0]]) / temperature)
-    if top_k is not None:
-        weights[order[top_k:]] = 0.0
-    weights /= weights.sum()
-    if top_p is not None:
-        reached_before = np.cumsum(weights[order]) - weights[order]
-        weights[order[reached_before >= top_p]] = 0.0
-        weights /= weights.sum()
+        weights: Floats = np.exp((logprobs - logprobs.max(-1, keepdims=True)) / temperature)
+    if top_k is not None or top_p is not None:
+        order = np.argsort(-logprobs, axis=-1, kind="stable")
+        if top_k is not None:
+            np.put_along_axis(weights, order[..., top_k:], 0.0, -1)
+        if top_p is not None:
+            sorted_weights = np.take_along_axis(weights, order, -1)
+            sorted_weights /= sorted_weights.sum(-1, keepdims=True)
+            reached_before = np.cumsum(sorted_weights, axis=-1) - sorted_weights
+            np.put_along_axis(weights, order, np.where(reached_before < top_p, sorted_weights, 0.0), -1)
+    weights /= weights.sum(-1, keepdims=True)
     return weights
 
 
@@ -68,6 +70,15 @@ def drawn(weights: Floats, uniform: float) -> int:
     sums = np.cumsum(weights)
     index = int(np.searchsorted(sums, uniform * sums[-1], side="right"))
     return min(index, int(np.flatnonzero(weights)[-1]))
+
+
+def drawn_rows(weights_BV: Floats, uniforms_B: Floats) -> list[int]:
+    """`drawn` for each row: much faster than row by row."""
+    sums_BV = np.cumsum(weights_BV, axis=1)
+    reached_B = (sums_BV <= uniforms_B[:, None] * sums_BV[:, -1:]).sum(axis=1)
+    last_B = weights_BV.shape[1] - 1 - (weights_BV[:, ::-1] > 0.0).argmax(axis=1)
+    tokens: list[int] = np.minimum(reached_B, last_B).tolist()
+    return tokens
 
 
 def sample_text(
@@ -106,9 +117,8 @@ def sample_text(
     lengths = [len(prefix) for prefix in prefixes]
     texts: dict[int, list[int]] = {}
 
-    def draw(logits: Floats, generator: np.random.Generator) -> int:
-        weights = reshaped(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-        return drawn(weights, generator.random())
+    def reshape(logits_BV: Floats) -> Floats:
+        return reshaped(logits_BV, temperature=temperature, top_k=top_k, top_p=top_p)
 
     room = min(max_new_tokens, tokens.context_len)
     for batch in batches_by_length(lengths, extra=room, tokens=TOKENS_PER_SAMPLED_BATCH):
@@ -120,7 +130,7 @@ def sample_text(
             )
             for index in batch
         ]
-        _write(tokens, rows, notation.vocabulary.end_id, draw)
+        _write(tokens, rows, notation.vocabulary.end_id, reshape)
         texts.update(zip(batch, [row.written for row in rows], strict=True))
     return [texts[index] for index in range(len(prefixes))]
 
@@ -135,9 +145,7 @@ class _Row:
     written: list[int] = field(default_factory=list)
 
 
-def _write(
-    model: TokenModel, rows: Sequence[_Row], end_id: int, draw: Callable[[Floats, np.random.Generator], int]
-) -> None:
+def _write(model: TokenModel, rows: Sequence[_Row], end_id: int, reshape: Callable[[Floats], Floats]) -> None:
     """Write all rows in step; each finishes on its own, and the batch shrinks when half of it has."""
     batch = [row for row in rows if row.num_left > 0]
     if not batch:
@@ -146,9 +154,11 @@ def _write(
     logits_BV = reading.logits(range(len(batch)), [len(row.prefix) - 1 for row in batch])
     num_fed = 0
     while True:
-        for row, logits in zip(batch, logits_BV.double().cpu().numpy(), strict=True):
+        uniforms_B = np.array([row.generator.random() for row in batch])
+        tokens = drawn_rows(reshape(logits_BV.double().cpu().numpy()), uniforms_B)
+        for row, token in zip(batch, tokens, strict=True):
             if row.num_left > 0:
-                row.written.append(draw(logits, row.generator))
+                row.written.append(token)
                 row.num_left = 0 if row.written[-1] == end_id else row.num_left - 1
         active = [place for place, row in enumerate(batch) if row.num_left > 0]
         if not active:

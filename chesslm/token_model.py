@@ -11,9 +11,10 @@ T + N) · V vocabulary · R requests. Masks are True where a token may attend to
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,6 +22,10 @@ from chesslm.key_value_cache import KeyValueCache
 from chesslm.model import Decoder
 from chesslm.token_tree import Branches
 
+if TYPE_CHECKING:
+    from chesslm.next_token_step import NextTokenStep
+
+Longs = npt.NDArray[np.int64]
 # Enough for matrix products to run at full speed on a few cores; keeps logits of a 4,096-token vocabulary under 100 MB.
 TOKENS_PER_BATCH = 4_096
 
@@ -107,11 +112,10 @@ class DecoderReading:
         self.hidden_BTC = hidden_BTC
         self.columns = list(columns)
         self._decoder = decoder
-        device = hidden_BTC.device
-        bounds = np.array(self.columns, dtype=np.int64)
-        places = np.arange(hidden_BTC.shape[1])
-        self._seen_BS = torch.from_numpy((places >= bounds[:, :1]) & (places < bounds[:, 1:])).to(device)
-        self._lengths_B = torch.from_numpy(bounds[:, 1] - bounds[:, 0]).to(device)
+        self._bounds_B2 = np.array(self.columns, dtype=np.int64)
+        # Of what `extend` appended, each column belongs to every text.
+        self._num_extended = 0
+        self._step: NextTokenStep | None = None
 
     @torch.inference_mode()
     def logits(self, rows: Sequence[int], columns: Sequence[int]) -> Tensor:
@@ -139,12 +143,12 @@ class DecoderReading:
             for node, parent in enumerate(tree.parents):
                 if parent >= 0:
                     sees_BNN[row, node] |= sees_BNN[row, parent]
-        device = self._lengths_B.device
-        prompt_BNS = self._seen_BS[:, None].expand(-1, num_nodes, -1)
+        device = self.hidden_BTC.device
+        seen_BNS = self._seen_columns()[:, None].expand(-1, num_nodes, -1)
         hidden_BNC = self._decoder.hidden(
             torch.from_numpy(tokens_BN).to(device),
-            positions_BT=self._lengths_B[:, None] + torch.from_numpy(depths_BN).to(device),
-            mask_BTS=torch.cat((prompt_BNS, torch.from_numpy(sees_BNN).to(device)), dim=2),
+            positions_BT=torch.from_numpy(self._text_lens()[:, None] + depths_BN).to(device),
+            mask_BTS=torch.cat((seen_BNS, torch.from_numpy(sees_BNN).to(device)), dim=2),
             cache=self.cache,
         )
         self.cache.cut(num_columns)
@@ -153,24 +157,47 @@ class DecoderReading:
     @torch.inference_mode()
     def select(self, rows: Sequence[int]) -> DecoderReading:
         """A copy with these prompts alone, in this order."""
-        index_B = torch.tensor(list(rows), dtype=torch.int64, device=self._lengths_B.device)
+        index_B = torch.tensor(list(rows), dtype=torch.int64, device=self.hidden_BTC.device)
         chosen = DecoderReading(
             self._decoder, self.cache.select(index_B), self.hidden_BTC[index_B], [self.columns[row] for row in rows]
         )
         # What `extend` appended belongs to them too.
-        chosen._seen_BS, chosen._lengths_B = self._seen_BS[index_B], self._lengths_B[index_B]
+        chosen._num_extended, chosen._step = self._num_extended, self._step
         return chosen
 
     @torch.inference_mode()
     def extend(self, tokens: Sequence[int]) -> Tensor:
         """Append one token to each prompt; logits of what follows, `[B, V]`."""
-        tokens_B1 = torch.tensor([[token] for token in tokens], dtype=torch.int64, device=self._lengths_B.device)
-        self._seen_BS = torch.cat((self._seen_BS, torch.ones_like(tokens_B1, dtype=torch.bool)), dim=1)
+        positions_B, num_prompt_columns = self._text_lens(), self.hidden_BTC.shape[1]
+        self._num_extended += 1
+        if self._num_extended == 1:
+            # numba takes half a second to import, and who only asks about moves never comes here.
+            from chesslm.next_token_step import step_of
+
+            self._step = step_of(self._decoder)
+        if self._step is not None:
+            return self._step.logits(tokens, positions_B, self._bounds_B2, num_prompt_columns, self.cache)
+        device = self.hidden_BTC.device
         hidden_B1C = self._decoder.hidden(
-            tokens_B1, positions_BT=self._lengths_B[:, None], mask_BTS=self._seen_BS[:, None], cache=self.cache
+            torch.tensor(tokens, dtype=torch.int64, device=device)[:, None],
+            positions_BT=torch.from_numpy(positions_B[:, None]).to(device),
+            mask_BTS=self._seen_columns()[:, None],
+            cache=self.cache,
         )
-        self._lengths_B = self._lengths_B + 1
         return self._decoder.head(hidden_B1C[:, 0])
+
+    def _text_lens(self) -> Longs:
+        """Tokens of each text, with what was appended."""
+        lengths_B: Longs = self._bounds_B2[:, 1] - self._bounds_B2[:, 0] + self._num_extended
+        return lengths_B
+
+    def _seen_columns(self) -> Tensor:
+        """Which columns belong to each text, with what was appended."""
+        num_prompt_columns = self.hidden_BTC.shape[1]
+        places = np.arange(num_prompt_columns + self._num_extended)
+        starts_B1, stops_B1 = self._bounds_B2[:, :1], self._bounds_B2[:, 1:]
+        is_prompt_BS = (places >= starts_B1) & (places < stops_B1)
+        return torch.from_numpy(is_prompt_BS | (places >= num_prompt_columns)).to(self.hidden_BTC.device)
 
 
 def batches_by_length(lengths: Sequence[int], *, extra: int, tokens: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:

@@ -100,6 +100,7 @@ def strength(
 
 
 def ladder(
+    show: Annotated[bool, typer.Option("--show", help="print the shipped ladder and play nothing")] = False,
     games_per_pair: Annotated[int, typer.Option(min=2, help="games of two neighbours, half with each colour")] = 100,
     rungs: RungNames = None,
     anchor: Annotated[str | None, typer.Option(help="the rung whose rating is fixed")] = None,
@@ -116,23 +117,24 @@ def ladder(
     _check_even("--games-per-pair", games_per_pair)
     check_output(json, force=force)
     from eval.ladder_table import ANCHOR, ANCHOR_ELO, LADDER, load_ladder
+
+    if show:
+        _hand_out(load_ladder().results, json, None)
+        return
     from eval.strength_ladder import measure_ladder
 
     at_hand = _rungs(rungs, LADDER, stockfish)
-    if anchor is None and ANCHOR not in {rung.name for rung in at_hand.rungs}:
-        # The scale stays the shipped one, as well as it can.
-        anchor = at_hand.rungs[-1].name
-        shipped = load_ladder().results.rating(anchor)
-        anchor_elo = anchor_elo if anchor_elo is not None or shipped is None else shipped.elo
-    if anchor not in (None, ANCHOR) and anchor_elo is None:
-        raise ConfigError("--anchor needs --anchor-elo: no rating of this rung is shipped")
+    if anchor is None:
+        anchor = ANCHOR if ANCHOR in {rung.name for rung in at_hand.rungs} else at_hand.rungs[-1].name
+    if anchor_elo is None:
+        anchor_elo = ANCHOR_ELO if anchor == ANCHOR else _shipped_elo(anchor)
     with progress_bars() as progress:
         results = measure_ladder(
             at_hand,
             _rules(at_hand, seed, plies, move_timeout),
             games_per_pair=games_per_pair,
-            anchor=anchor or ANCHOR,
-            anchor_elo=ANCHOR_ELO if anchor_elo is None else anchor_elo,
+            anchor=anchor,
+            anchor_elo=anchor_elo,
             out=out,
             command=_command(),
             progress=progress,
@@ -190,6 +192,16 @@ def _rungs(names: str | None, default: tuple[str, ...], stockfish: Path | None) 
     if not at_hand.rungs:
         raise InputError("--rungs: none of them can be played without Stockfish")
     return at_hand
+
+
+def _shipped_elo(rung: str) -> float:
+    """So that a ladder without the anchor, which needs Stockfish, stays on the shipped scale as well as it can."""
+    from eval.ladder_table import load_ladder
+
+    rating = load_ladder().results.rating(rung)
+    if rating is None or rating.elo is None:
+        raise ConfigError(f"--anchor {rung} needs --anchor-elo: no rating of this rung is shipped")
+    return rating.elo
 
 
 def _rules(at_hand: RungsAtHand, seed: int, plies: int, timeout_s: float, temperature: float = 0.0) -> Rules:

@@ -77,9 +77,9 @@ def _pairings(results: StrengthResults) -> Table:
     table = _table("Pairings, from the first player's side", ["first", "second"], columns)
     previous = ""
     for pairing in results.pairings:
-        if pairing.first != previous and pairing.second != previous:
+        if results.kind == "strength" and pairing.second != previous:
             table.add_section()
-        previous = pairing.first
+        previous = pairing.second
         score = (pairing.wins + pairing.draws / 2) / pairing.games if pairing.games else 0.0
         table.add_row(
             inert(pairing.first),

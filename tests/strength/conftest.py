@@ -13,8 +13,10 @@ from pathlib import Path
 import chess
 import pytest
 
+from chesslm import uci_player
 from chesslm.checkpoint_files import TrainingState, write_checkpoint
 from chesslm.checkpoints import fresh_model
+from chesslm.cli import main
 from chesslm.config import ModelSection, RunSection, TrainConfig, TrainDataSection, TrainingSection
 from chesslm.files import write_json
 from chesslm.notation.registry import default_notation
@@ -90,6 +92,25 @@ def match() -> Match:
     match = Match()
     match.add(Contestant("legal", "legal", lambda cycle: FunctionPlayer(first_legal)))
     return match
+
+
+@pytest.fixture
+def no_stockfish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without Stockfish."""
+    monkeypatch.setattr(uci_player.shutil, "which", lambda name: None)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs `chesslm eval …`: exit code, standard output, standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(["eval", *map(str, arguments)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,11 @@ def test_an_engine_that_misbehaves_loses_that_game_and_plays_the_others(
 ) -> None:
     engine = scripted(mode, 8)
     match.max_plies = 14
-    seat = lambda cycle: UciPlayer(engine.path, nodes=1, timeout_s=2.0 if mode == "hangs" else 60.0)  # noqa: E731
+    timeout_s = 2.0 if mode == "hangs" else 60.0
+
+    def seat(cycle: int) -> UciPlayer:
+        return UciPlayer(engine.path, nodes=1, timeout_s=timeout_s)
+
     match.add(Contestant("engine", "engine", seat))
     games = match.play([*pair("engine", "legal"), *pair("engine", "legal", D4, number=2)])
     assert [game.reason for game in games] == ["player failure"] * 2 + ["ply limit"] * 2

@@ -13,6 +13,7 @@ import pytest
 from chesslm.errors import GameTooLong
 from chesslm.openings import Opening, book
 from chesslm.player import Decision
+from eval.adjudication import Verdict
 from eval.match import BLOCK_LEN, blocks
 from eval.match_game import Fixture, OpenGame, natural_end
 from eval.match_schedule import Pairing, in_one_match, pairs_at_most, schedule, unpaired
@@ -96,7 +97,7 @@ def test_the_record_of_a_game_is_pgn_with_the_decision_behind_each_move() -> Non
     game.play(san_decision(game.board, "Nf3"), strict=False)
     assert game.needs_verdict == "ply limit"
     game.give_up()
-    game.adjudicate(verdict())
+    game.adjudicate(Verdict("1-0", "material", "because"))
     text = game.pgn()
     assert text.endswith("\n\n")
     assert text.count("\n\n") == 2
@@ -113,12 +114,6 @@ def test_the_record_of_a_game_is_pgn_with_the_decision_behind_each_move() -> Non
         "first e(5)  (odd), legal 0.9877, p 0.5000",
         "game too long: because",
     ]
-
-
-def verdict() -> Any:
-    from eval.adjudication import Verdict
-
-    return Verdict("1-0", "material", "because")
 
 
 def test_a_game_at_the_ply_limit_is_adjudicated_and_not_silently_a_draw(match: Any, pair: Callable[..., Any]) -> None:

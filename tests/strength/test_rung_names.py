@@ -9,16 +9,10 @@ from typing import Any
 import chess
 import pytest
 
-from chesslm import uci_player
 from chesslm.errors import ConfigError, MissingToolError, PlayerError
 from chesslm.player import choose
 from eval.ladder_table import ANCHOR, DEFAULT_RUNGS, LADDER
 from eval.rungs import Rung, parse_rung, parse_rungs, rungs_at_hand, stockfish_version
-
-
-@pytest.fixture
-def no_stockfish(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uci_player.shutil, "which", lambda name: None)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +113,7 @@ def test_a_program_that_is_no_engine_has_no_version(scripted: Callable[..., Any]
 
 
 @pytest.mark.stockfish
-@pytest.mark.parametrize("name", [name for name in LADDER if name.startswith("stockfish")])
+@pytest.mark.parametrize("name", ["stockfish@50", "stockfish@50/random=0.05", "stockfish@400/skill=0", ANCHOR])
 def test_rungs_of_stockfish_play(name: str) -> None:
     at_hand = rungs_at_hand([parse_rung(name)])
     assert at_hand.why is None

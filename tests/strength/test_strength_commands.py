@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from chesslm import uci_player
 from chesslm.cli import main
 from chesslm.errors import FormatError
 from eval import match
+from eval.ladder_table import load_ladder
 from eval.match_log import GAMES_FILE, read_pgn_records
 from eval.strength_records import StrengthResults, read_strength
 from eval.strength_tables import summary, tables
@@ -23,23 +23,7 @@ Run = Callable[..., tuple[int, str, str]]
 RUNGS = "random,random-capture,material-1"
 SHORT = ("--plies", 24)
 
-
-@pytest.fixture(autouse=True)
-def no_stockfish(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uci_player.shutil, "which", lambda name: None)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `chesslm eval …`: exit code, standard output, standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(["eval", *map(str, arguments)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
+pytestmark = pytest.mark.usefixtures("no_stockfish")
 
 
 @pytest.fixture(scope="session")
@@ -149,7 +133,7 @@ def test_ctrl_c_keeps_what_was_played(
         blocks_played.append(1)
         if len(blocks_played) == 3:
             raise KeyboardInterrupt
-        return play_block(*arguments)  # type: ignore[arg-type]
+        return play_block(*arguments)
 
     monkeypatch.setattr(match, "_play_block", interrupted)
     code, _, err = strength("--out", folder)
@@ -205,48 +189,6 @@ def test_mistakes_are_one_line_and_leave_no_folder(
     assert not (tmp_path / "out.json").exists()
 
 
-def test_a_test_of_a_model_against_its_twin_accepts_no_difference(run: Run, runs: Path, tmp_path: Path) -> None:
-    twin = tmp_path / "twin"
-    shutil.copytree(runs / "long", twin)
-    models = ("--model", runs / "long", "--model", twin)
-    out = tmp_path / "sprt.json"
-    options = ("--elo0", 0, "--elo1", 200, "--max-pairs", 40, *SHORT, "--json", out, "--out", tmp_path / "match")
-    # The two can't be told apart by their digests, so they are told apart by their names.
-    code, said, _ = run("sprt", *models, *options)
-    assert code == 0
-    results = read_strength(out)
-    assert results.sprt is not None
-    assert (results.sprt.decision, results.anchor, results.ratings) == ("elo0", None, ())
-    assert results.sprt.llr <= results.sprt.lower
-    assert results.sprt.pairs * 2 == results.games < 80
-    (pairing,) = results.pairings
-    # The same network against itself: every pair is level.
-    assert pairing.pentanomial == (0, 0, results.sprt.pairs, 0, 0)
-    assert "0 Elo" in said
-    assert run("sprt", *models, *options, "--force")[0] == 0
-    assert without_command(read_strength(out)) == without_command(results)
-
-
-@pytest.mark.parametrize(
-    ("more", "complaint"),
-    [
-        (("--max-pairs", 5_000), "--max-pairs: at temperature 0 there are"),
-        (("--policy", "lenient,strict"), "--policy: a test has one policy"),
-        (("--elo1", -5), "elo0 must be less than elo1"),
-    ],
-)
-def test_a_test_that_cannot_be_is_refused(more: tuple[object, ...], complaint: str, run: Run, runs: Path) -> None:
-    code, _, err = run("sprt", "--model", runs / "long", "--model", runs / "short", *more)
-    assert code == 2
-    assert complaint in err.splitlines()[-1]
-
-
-def test_a_test_needs_two_models(run: Run, runs: Path) -> None:
-    code, _, err = run("sprt", "--model", runs / "long")
-    assert code == 2
-    assert "name two models" in err.splitlines()[-1]
-
-
 def test_a_ladder_without_its_anchor_needs_another_and_its_rating(run: Run) -> None:
     code, _, err = run("ladder", "--rungs", RUNGS, "--anchor", "material-2", "--anchor-elo", 3, *SHORT)
     assert code == 2
@@ -254,9 +196,24 @@ def test_a_ladder_without_its_anchor_needs_another_and_its_rating(run: Run) -> N
     code, _, err = run("ladder", "--rungs", "random", "--anchor", "random", "--anchor-elo", 3)
     assert code == 2
     assert "at least two rungs" in err.splitlines()[-1]
-    code, _, err = run("ladder", "--rungs", RUNGS, "--anchor", "random")
+    code, _, err = run("ladder", "--rungs", f"{RUNGS},material-1/random=0.7", *SHORT)
     assert code == 2
-    assert "--anchor needs --anchor-elo" in err.splitlines()[-1]
+    assert "--anchor material-1/random=0.7 needs --anchor-elo" in err.splitlines()[-1]
+
+
+def test_a_ladder_without_stockfish_stays_on_the_shipped_scale(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "ladder.json"
+    assert run("ladder", "--rungs", "random-capture,material-1", "--games-per-pair", 4, *SHORT, "--json", out)[0] == 0
+    results, shipped = read_strength(out), load_ladder().results
+    assert results.anchor == "material-1"
+    assert results.anchor_elo == pytest.approx(shipped.rating("material-1").elo)
+
+
+def test_the_shipped_ladder_is_shown_without_a_game(run: Run) -> None:
+    code, out, err = run("ladder", "--show")
+    assert (code, err) == (0, "")
+    for word in ("stockfish@5000/elo=1350", "1350 (anchor)", "random-capture", "Pairings"):
+        assert word in out
 
 
 def test_results_of_another_kind_are_no_ladder(run: Run, runs: Path, ladder_file: Path, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ Knows: our training step and our decoding, and the plain loops around Hugging Fa
 eager float32, AdamW, rows of consecutive tokens cut from all games, as nanoGPT does it. Each prints one JSON line.
 Doesn't know: repetitions and tables (`bench_train`).
 
-Tokens are counted alike: the ones that are predicted, no padding.
+Tokens are counted alike: the ones that are predicted, no padding. Decoding is greedy and doesn't stop: equal prompts,
+equally many new tokens, both with their caches.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -171,15 +173,18 @@ def run(name: str, size: str, data: Path, *, threads: int, seconds: float) -> di
         found = timed(steps, warm_up_s=seconds / 2, seconds=seconds)
     else:
         num_rows = int(batch[0])
-        begin, end = notation.vocabulary.begin_id, notation.vocabulary.end_id
+        begin = notation.vocabulary.begin_id
+        # Neither may stop early: every row gets all its tokens, with a cache, greedily, after a prompt of one token.
+        endless: Any = SimpleNamespace(vocabulary=SimpleNamespace(end_id=-1))
+        model.eval()
         if is_ours:
 
             def write() -> int:
                 texts = sample_text(
-                    ours.eval(),
-                    notation,
+                    ours,
+                    endless,
                     prefixes=[[begin]] * num_rows,
-                    temperature=0.7,
+                    temperature=0.0,
                     seeds=list(range(num_rows)),
                     max_new_tokens=NEW_TOKENS,
                 )
@@ -188,19 +193,16 @@ def run(name: str, size: str, data: Path, *, threads: int, seconds: float) -> di
 
             def write() -> int:
                 start = torch.full((num_rows, 1), begin)
-                texts = model.eval().generate(
+                texts = model.generate(
                     start,
                     attention_mask=torch.ones_like(start),
-                    do_sample=True,
-                    temperature=0.7,
-                    top_k=0,
+                    do_sample=False,
+                    use_cache=True,
                     max_new_tokens=NEW_TOKENS,
-                    eos_token_id=end,
+                    eos_token_id=None,
                     pad_token_id=notation.vocabulary.pad_id,
                 )
-                # What stands after a text's end is filling.
-                ends = (texts == end).int().cumsum(1)
-                return int(((ends == 0) | ((ends == 1) & (texts == end)))[:, 1:].sum())
+                return int(texts[:, 1:].numel())
 
         found = decoded(write, seconds=seconds)
     return {

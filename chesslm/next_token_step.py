@@ -14,6 +14,7 @@ cache · P columns of the prompts · F hidden size of the SwiGLU layer · V voca
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,6 +31,8 @@ Floats = npt.NDArray[np.float32]
 Longs = npt.NDArray[np.int64]
 KernelType = TypeVar("KernelType", bound=Callable[..., Any])
 
+# To wake a thread costs as much as to attend for a few rows.
+_ROWS_OF_A_THREAD = 8
 _EPS = np.float32(NORM_EPS)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
@@ -193,6 +196,7 @@ class NextTokenStep:
         self._cos, self._sin = decoder.rotary_cos.numpy(), decoder.rotary_sin.numpy()
         self._gain = _array(decoder.norm.weight)
         self._head = (decoder.embedding if decoder.unembedding is None else decoder.unembedding).weight.detach().t()
+        self._others: ThreadPoolExecutor | None = None
         self._blocks = [_weights_of(block) for block in decoder.blocks if isinstance(block, Block)]
 
     def logits(
@@ -217,14 +221,32 @@ class NextTokenStep:
         for weights, (keys, values) in zip(self._blocks, buffers, strict=True):
             normalise(stream, weights.attention_gain, wide)
             qkv = torch.mm(wide_BC, weights.qkv).numpy()
-            bounds = (positions_B, bounds_B2, num_prompt_columns, column)
-            attend(qkv, weights.gains, self._cos, self._sin, *bounds, keys.numpy(), values.numpy(), wide)
+            rows_of = (qkv, positions_B, bounds_B2, keys.numpy(), values.numpy(), wide)
+            self._attend(weights.gains, num_prompt_columns, column, rows_of)
             x_BC.addmm_(wide_BC, weights.out)
             normalise(stream, weights.mlp_gain, wide)
             gate(torch.mm(wide_BC, weights.gate_up).numpy(), gated)
             x_BC.addmm_(gated_BF, weights.down)
         normalise(stream, self._gain, wide)
         return torch.mm(wide_BC, self._head)
+
+    def _attend(self, gains: Floats, num_prompt_columns: int, column: int, rows_of: tuple[Any, ...]) -> None:
+        """`attend`, the rows shared out among as many threads as torch has."""
+        num_rows = len(rows_of[0])
+        num_shares = max(1, min(torch.get_num_threads(), num_rows // _ROWS_OF_A_THREAD))
+
+        def share(index: int) -> None:
+            part = slice(num_rows * index // num_shares, num_rows * (index + 1) // num_shares)
+            qkv, positions, bounds, keys, values, out = (array[part] for array in rows_of)
+            rotation = (self._cos, self._sin)
+            attend(qkv, gains, *rotation, positions, bounds, num_prompt_columns, column, keys, values, out)
+
+        if num_shares > 1 and self._others is None:
+            self._others = ThreadPoolExecutor(num_shares - 1)
+        others = [] if self._others is None else [self._others.submit(share, index) for index in range(1, num_shares)]
+        share(0)
+        for other in others:
+            other.result()
 
 
 def _array(weight: Tensor) -> Floats:

@@ -41,7 +41,7 @@ class Speed:
         peak_bytes: the most memory that the long run had, all processes together.
         games_bytes: bytes a game of the games folder.
         token_bytes: notation -> bytes a game of its token folder.
-        workers: processes.
+        workers: blocks of games at work at once.
         load: work that the machine had before, as the average number of processes that wanted a core.
     """
 

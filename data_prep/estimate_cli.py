@@ -91,7 +91,7 @@ def _table(found: Estimate, speed: Speed, where: str, *, is_counted: bool, is_si
         _duration(shortest)
         if _duration(shortest) == _duration(longest)
         else f"{_duration(shortest)} – {_duration(longest)}",
-        f"measured now, with {speed.workers} processes, on {speed.games:,} made-up games: {1 / speed.game_s:,.0f} a "
+        f"measured now, with {speed.workers} workers, on {speed.games:,} made-up games: {1 / speed.game_s:,.0f} a "
         f"second after {speed.start_s:.1f} s; in proportion to games and to bytes; without the download"
         + (f"; the machine had other work (load average {speed.load:.1f})" if speed.load > _BUSY_LOAD else ""),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,7 @@ def time_class(time_control: str) -> TimeClass | None:
     return next((name for limit, name in _SPEEDS if estimate <= limit), "classical")
 
 
+@lru_cache(maxsize=8_192)  # ratings recur: there are about as many as games in a block
 def elo_of(text: str) -> int | None:
     """A rating of 1 to 4,000 points; None for anything else (`?`, `0`, words)."""
     text = text.strip()

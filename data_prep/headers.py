@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from data_prep.blocks import GameBlock
 from data_prep.games import MAX_GAME_LEN, RawBytes, Splitter, parse_raw
-from data_prep.scan_kernel import Scan, scan_games
+from data_prep.scan_kernel import Scan, copy_spans, scan_games
 
 TAGS = (
     "Event",
@@ -164,9 +164,7 @@ def _strings(text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: n
     is_there = starts >= 0
     lens = np.where(is_there, ends - starts, 0)
     offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lens))).astype(np.int32)
-    # The place of every byte: its string's begin, and how far into the string it is.
-    places = np.arange(offsets[-1]) + np.repeat(np.where(is_there, starts, 0) - offsets[:-1], lens)
+    content = np.empty(offsets[-1], np.uint8)
+    copy_spans(text, np.ascontiguousarray(starts), np.ascontiguousarray(ends), content)
     null_mask = pa.array(is_there).buffers()[1]
-    return pa.Array.from_buffers(
-        pa.string(), len(starts), [null_mask, pa.py_buffer(offsets), pa.py_buffer(text[places])]
-    )
+    return pa.Array.from_buffers(pa.string(), len(starts), [null_mask, pa.py_buffer(offsets), pa.py_buffer(content)])

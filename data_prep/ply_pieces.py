@@ -6,6 +6,7 @@ Doesn't know: any notation; what a ply is written with comes from `Notation.ply_
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -21,8 +22,13 @@ from data_prep.token_kernel import Pieces, Room, WriteTokens, write_tokens
 _COLOURS = (True, False)
 
 
+def writes_ply_by_ply(notation: Notation) -> bool:
+    """Whether the notation writes each ply by its SAN and colour alone."""
+    return notation.ply_piece("e4", is_white=True) is not None
+
+
 class PieceWriter:
-    """Writes games of one notation, and remembers how it writes each SAN.
+    """Writes games of one notation, and remembers how it writes each SAN; several threads may use it at once.
 
     Args:
         notation: one whose `ply_piece` isn't None.
@@ -32,6 +38,7 @@ class PieceWriter:
     def __init__(self, notation: Notation, write: WriteTokens = write_tokens) -> None:
         self._notation = notation
         self._write = write
+        self._learning = threading.Lock()  # held while new SANs are written for the first time
         self._numbers: dict[str, int] = {}  # SAN -> its number
         self._pieces: list[tuple[int, ...]] = []
         self._spelling_lens: list[int] = []
@@ -53,11 +60,12 @@ class PieceWriter:
         lists = games["san"].combine_chunks()
         ply_offsets = lists.offsets.to_numpy().astype(np.int64)
         num_plies = np.diff(ply_offsets)
-        numbers = np.array([self._number(san) for san in lists.values.dictionary.to_pylist()], np.int64)
-        self._reach(int(num_plies.max(initial=0)))
-        arrays = self._arrays
-        if (len(arrays.starts), len(arrays.before_starts)) != (len(self._pieces) + 1, len(self._before) + 1):
-            arrays = self._arrays = self._made()
+        with self._learning:
+            numbers = np.array([self._number(san) for san in lists.values.dictionary.to_pylist()], np.int64)
+            self._reach(int(num_plies.max(initial=0)))
+            arrays = self._arrays
+            if (len(arrays.starts), len(arrays.before_starts)) != (len(self._pieces) + 1, len(self._before) + 1):
+                arrays = self._arrays = self._made()
         longest = int(np.diff(arrays.starts).max(initial=0)) + int(np.diff(arrays.before_starts).max(initial=0))
         sans, results, hashes = numbers[lists.values.indices.to_numpy()], self._results(games), games["moves_hash"]
         contents = []

@@ -33,7 +33,7 @@ from data_prep.progress import ProgressLine
 from data_prep.rows import make_rows
 from data_prep.source_reader import SourceReader
 from data_prep.tokenise import read_tokens_manifest, tokenise
-from data_prep.workers import ordered_map
+from data_prep.workers import ordered_map_in_threads
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def _make_games(sources: Sequence[TextInput], out: Path, config: PrepareConfig, 
         with GamesWriter(folder, journal, keep_duplicates=keep_duplicates, games_a_part=GAMES_A_PART) as writer:
             reader = SourceReader(sources, writer.mark)
             work = partial(make_rows, config=config)
-            for rows in ordered_map(work, reader.blocks(), num_workers=config.data.num_workers):
+            for rows in ordered_map_in_threads(work, reader.blocks(), num_workers=config.data.num_workers):
                 writer.add(*reader.placed(rows))
                 progress.show(sum(source.num_bytes for source in sources), writer.tally.read)
             reader.check_last()

@@ -183,7 +183,7 @@ def play(
     return is_canonical
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def replay_one(
     text: Bytes, begin: int, end: int, board: Bytes, game: Longs, columns: Columns, totals: Longs, row: int
 ) -> int:

@@ -1,4 +1,4 @@
-"""A block of games -> rows of the games folder, and a count of every reason. Runs in worker processes.
+"""A block of games -> rows of the games folder, and a count of every reason. Runs in worker threads.
 
 Knows: the way of a block through filters and replay, and which header becomes which column.
 Doesn't know: other blocks; duplicates are found where all blocks meet (`games_writer`).
@@ -140,7 +140,7 @@ def _columns(
     san = replayed.san_lists()
     columns = {
         "id": pa.array(_ids(games["Site"], rows, digests), pa.string()),
-        "san": san if len(kept) == len(replayed) else san.take(pa.array(kept)),
+        "san": _taken(san, kept),
         "result": pa.array(results, pa.string()),
         "split": pa.array(SPLITS).take(pa.array(_splits(config.split)[buckets])),
         "moves_hash": pa.array(hashes),
@@ -152,6 +152,16 @@ def _columns(
         "source_index": pa.array(rows),
     }
     return columns | annotation_columns(replayed, kept, config.columns)
+
+
+def _taken(lists: pa.ListArray, rows: npt.NDArray[np.int64]) -> pa.ListArray:
+    """Some rows of lists, in order. Most games are kept, so whole runs are copied; `take` goes string by string."""
+    if len(rows) == len(lists):
+        return lists
+    starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+    lens = np.diff(starts, append=len(rows))
+    runs = [lists.slice(row, length) for row, length in zip(rows[starts].tolist(), lens.tolist(), strict=True)]
+    return pa.concat_arrays(runs) if runs else lists.slice(0, 0)
 
 
 def _digests(replayed: ReplayedBlock, kept: npt.NDArray[np.int64]) -> list[bytes]:

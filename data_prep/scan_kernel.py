@@ -1,4 +1,4 @@
-"""The compiled scan: where the usual games of a block of text stand, and where their tags' values do.
+"""The compiled scan: where the usual games of a block of text stand, and where their tags' values do; and their copies.
 
 Knows: the shape that most games of most files have, the dumps' among them; a game of any other shape is left to
 `games.Splitter`, which it agrees with on all others.
@@ -161,4 +161,28 @@ def _entry(stamp: int) -> tuple[Scan, Scan]:
     return compile_kernel(scan), scan
 
 
+class CopySpans(Protocol):
+    """The second entry point, compiled on its first call."""
+
+    def __call__(self, text: Bytes, starts: Longs, ends: Longs, out: Bytes) -> None:
+        """Copies text[starts[i]:ends[i]] into `out`, one behind the other; spans that begin before 0 are left out."""
+        ...
+
+
+def _copy_entry(stamp: int) -> tuple[CopySpans, CopySpans]:
+    """The second entry point, compiled and interpreted."""
+
+    def copy_spans(text: Bytes, starts: Longs, ends: Longs, out: Bytes) -> None:
+        _stamp = stamp
+        place = 0
+        for row in range(len(starts)):
+            if starts[row] >= 0:
+                for at in range(starts[row], ends[row]):
+                    out[place] = text[at]
+                    place += 1
+
+    return compile_kernel(copy_spans), copy_spans
+
+
 scan_games, scan_games_interpreted = _entry(sources_stamp(*SOURCES))
+copy_spans, copy_spans_interpreted = _copy_entry(sources_stamp(*SOURCES))

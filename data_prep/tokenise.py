@@ -28,9 +28,9 @@ from chesslm.notation.registry import build_notation, load_notation
 from chesslm.token_files import TOKENS_FORMAT, TokenFile, token_file_name, write_token_file
 from data_prep.journal import JOURNAL, JOURNAL_FORMAT, Journal
 from data_prep.manifest import provenance
-from data_prep.ply_pieces import PieceWriter
+from data_prep.ply_pieces import PieceWriter, writes_ply_by_ply
 from data_prep.progress import ProgressLine
-from data_prep.workers import ordered_map
+from data_prep.workers import ordered_map, ordered_map_in_threads
 
 VOCABULARY_GAMES = 20_000  # train games of smallest hash that a vocabulary is trained on
 _COLUMNS = ["id", "san", "result", "split", "moves_hash"]
@@ -114,7 +114,11 @@ def tokenise(games_folder: Path, out: Path, name: str, *, num_workers: int, prog
     encode = partial(encode_part, name=name, folder=str(out), fingerprint=fingerprint, games_digest=digest)
     num_done = sum(file["games"] for entry in journal.entries for file in entry["files"])
     left = parts[len(journal.entries) :]
-    for entry in ordered_map(encode, left, num_workers=max(1, min(num_workers, len(left)))):
+    run = ordered_map
+    if writes_ply_by_ply(notation):
+        run = ordered_map_in_threads
+        _encoder(name, str(out), fingerprint)  # made once, for all threads
+    for entry in run(encode, left, num_workers=max(1, min(num_workers, len(left)))):
         journal.append(entry)
         num_done += sum(file["games"] for file in entry["files"])
         progress.show(num_done, num_done)
@@ -220,7 +224,7 @@ def read_rows(group: RowGroup, places: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def encode_part(part: Part, *, name: str, folder: str, fingerprint: str, games_digest: str) -> dict[str, Any]:
-    """Write the token files of a part; the journal's entry about them. Runs in worker processes.
+    """Write the token files of a part; the journal's entry about them. Runs in worker threads or processes.
 
     Raises:
         InputError: the part can't be read.
@@ -269,7 +273,7 @@ def _encoder(name: str, folder: str, fingerprint: str) -> _Encode:
     """What writes rows of a table as tokens: ply by ply, or game by game where the wording depends on plies before."""
     notation = load_notation(name, Path(folder))
     assert notation.vocabulary.fingerprint == fingerprint, "a notation's resources don't bring it back"
-    if notation.ply_piece("e4", is_white=True) is not None:
+    if writes_ply_by_ply(notation):
         return PieceWriter(notation).encode
 
     def encode(table: pa.Table, selections: Sequence[npt.NDArray[np.int64]]) -> list[TokenFile]:

@@ -1,7 +1,10 @@
-"""One function over many tasks in several processes, results in the order of the tasks.
+"""One function over many tasks at once, in threads or processes; results in the order of the tasks.
 
-Knows: processes, bounded work in flight, and how none of them outlives its parent.
+Knows: threads, processes, bounded work in flight, and how none of them outlives its parent.
 Doesn't know: what the function does.
+
+Threads are for functions that spend their time in compiled code, which releases the interpreter's lock: they start at
+once, and nothing is copied to them or from them. Processes are for functions that spend it in Python.
 
 Each process has a pipe of its own, of which nobody else holds an end: when a process dies, at whatever moment, its pipe
 says so. (`concurrent.futures` shares one pipe among its processes, and waits for ever when one is killed while it
@@ -18,7 +21,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.reduction import ForkingPickler
@@ -31,6 +34,29 @@ ResultType = TypeVar("ResultType")
 _IN_FLIGHT_A_WORKER = 2  # tasks; blocks of text are large
 _AT_ONCE = 2  # tasks that a process has: one that it works at, one that lies ready
 _KILLED = "a worker process was killed; is there enough memory? try --set data.workers=1"
+
+
+def ordered_map_in_threads(
+    function: Callable[[TaskType], ResultType], tasks: Iterable[TaskType], *, num_workers: int
+) -> Iterator[ResultType]:
+    """`map(function, tasks)`, computed by `num_workers` threads (in this one if 1), in constant memory.
+
+    Args:
+        function: may run in several threads at once.
+        tasks: consumed only a little ahead of the results.
+        num_workers: threads.
+
+    Raises:
+        Exception: whatever `function` or `tasks` raise.
+    """
+    if num_workers == 1:
+        yield from map(function, tasks)
+        return
+    pool = ThreadPoolExecutor(num_workers)
+    try:
+        yield from _in_order(lambda task: pool.submit(function, task), tasks, num_workers)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def ordered_map(
@@ -54,19 +80,29 @@ def ordered_map(
     context = multiprocessing.get_context("spawn")
     waiting: _Queue = queue.SimpleQueue()
     workers = [_Worker(context, function, waiting) for _ in range(num_workers)]
-    pending: deque[Future[ResultType]] = deque()
+
+    def submit(task: TaskType) -> Future[ResultType]:
+        future: Future[ResultType] = Future()
+        waiting.put((task, future))
+        return future
+
     try:
-        for task in tasks:
-            future: Future[ResultType] = Future()
-            pending.append(future)
-            waiting.put((task, future))
-            if len(pending) > num_workers * _IN_FLIGHT_A_WORKER:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        yield from _in_order(submit, tasks, num_workers)
     finally:
         for worker in workers:
             worker.stop()
+
+
+def _in_order(
+    submit: Callable[[TaskType], Future[ResultType]], tasks: Iterable[TaskType], num_workers: int
+) -> Iterator[ResultType]:
+    pending: deque[Future[ResultType]] = deque()
+    for task in tasks:
+        pending.append(submit(task))
+        if len(pending) > num_workers * _IN_FLIGHT_A_WORKER:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 _Queue: TypeAlias = queue.SimpleQueue[tuple[Any, Future[Any]] | None]

@@ -9,7 +9,8 @@ So a frequent square is one token (" e4"), and the ids of a sentence are the ids
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -17,7 +18,8 @@ from chesslm.errors import FormatError
 
 MAX_ENTRIES = 4_096
 _WORD = r" ?\w+|'\w+|[^\w\s]"
-_SENTENCES_A_BATCH = 1_000
+_WORDS_A_TEXT = 5_000
+_BETWEEN_WORDS = "\0"  # in no sentence
 
 
 def train(sentences: Sequence[str], *, alphabet: Iterable[str], added: Sequence[str]) -> bytes:
@@ -28,8 +30,14 @@ def train(sentences: Sequence[str], *, alphabet: Iterable[str], added: Sequence[
         alphabet: characters that must be tokens though the sentences may lack them.
         added: tokens that stand for themselves, one id each from 0 on, never a result of merges.
     """
+    into_words = pre_tokenizers.Split(Regex(_WORD), behavior="isolated")
+    words: Counter[str] = Counter()
+    for sentence, count in Counter(sentences).items():
+        for word, _ in into_words.pre_tokenize_str(sentence):
+            words[word] += count
     tokeniser = Tokenizer(models.BPE())
-    tokeniser.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD), behavior="isolated")
+    # Sentences recur. Merges depend on how often each word occurs alone, and words are counted sooner here than there.
+    tokeniser.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(_BETWEEN_WORDS)
     tokeniser.decoder = decoders.Fuse()
     trainer = trainers.BpeTrainer(
         vocab_size=MAX_ENTRIES,
@@ -38,9 +46,16 @@ def train(sentences: Sequence[str], *, alphabet: Iterable[str], added: Sequence[
         special_tokens=[AddedToken(token, normalized=False, special=True) for token in added],
         initial_alphabet=sorted(set(alphabet)),
     )
-    starts = range(0, len(sentences), _SENTENCES_A_BATCH)
-    tokeniser.train_from_iterator((sentences[start : start + _SENTENCES_A_BATCH] for start in starts), trainer)
+    tokeniser.train_from_iterator(_repeated(words), trainer)
+    tokeniser.pre_tokenizer = into_words
     return (tokeniser.to_str(pretty=True) + "\n").encode()
+
+
+def _repeated(words: Counter[str]) -> Iterator[str]:
+    """Texts in which each word stands as often as it was counted."""
+    for word in sorted(words):
+        for left in range(words[word], 0, -_WORDS_A_TEXT):
+            yield (word + _BETWEEN_WORDS) * min(left, _WORDS_A_TEXT)
 
 
 class Bpe:

@@ -40,7 +40,7 @@ def play_fixtures(
     Args:
         fixtures: in order.
         contestants: by label.
-        seats: their players; left open.
+        seats: their players; those of the last block are left open.
         adjudicator: for games that can't go on; left open.
         max_plies: length at which a game is adjudicated, the opening included.
         kept: numbers of games that were played before.
@@ -49,7 +49,8 @@ def play_fixtures(
     for block in blocks(fixtures):
         if all(fixture.number in kept for fixture in block):
             continue
-        seats.leave({(contestants[label].player, f.cycle) for f in block for label in (f.white, f.black)})
+        # What a model remembers of the games before would decide last digits, too.
+        seats.close()
         for game in _play_block(block, contestants, seats, adjudicator, max_plies):
             assert game.ended is not None
             if game.fixture.number not in kept:

@@ -7,7 +7,7 @@ Doesn't know: games or results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,14 +64,10 @@ class Seats(ClosingPlayer):
                 pass  # because of one of these games, perhaps: asked one by one, the others go on
         return [self._ask_one(contestant, cycle, board) for board in boards]
 
-    def leave(self, staying: Collection[tuple[str, int]]) -> None:
-        """Close all players but these (player, cycle)."""
-        for key in [key for key in self._players if key not in staying]:
-            self._players.pop(key).close()
-
     def close(self) -> None:
-        """Close all players; harmless to call twice."""
-        self.leave(())
+        """Close all players; whoever is asked again is seated anew."""
+        while self._players:
+            self._players.popitem()[1].close()
 
     def _ask_one(self, contestant: Contestant, cycle: int, board: chess.Board) -> Decision | Trouble:
         failed_starts = self._failed_starts.get(contestant.player, 0)

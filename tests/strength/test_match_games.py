@@ -171,6 +171,20 @@ def test_a_match_that_goes_on_plays_unfinished_blocks_again_and_keeps_what_there
     assert match.play(fixtures, kept=range(80)) == []
 
 
+def test_a_block_begins_with_new_players(match: Any, function_player: Callable[..., Any]) -> None:
+    players = []
+
+    def seat(cycle: int) -> Any:
+        players.append(function_player(lambda board: Decision(min(board.legal_moves, key=chess.Move.uci))))
+        return players[-1]
+
+    match.add(Contestant("model", "model", seat, is_batched=True))
+    match.max_plies = 12
+    match.play(list(schedule([Pairing("legal", "model", 40)], seed=1)))
+    assert len(players) == 2
+    assert all(player.is_closed for player in players)
+
+
 def test_pairs_share_an_opening_and_colours_are_swapped() -> None:
     fixtures = list(schedule([Pairing("a", "b", 3), Pairing("a", "c", 2)], seed=5))
     assert [f.number for f in fixtures] == list(range(10))

@@ -20,7 +20,7 @@ TimeClass = Literal["ultrabullet", "bullet", "blitz", "rapid", "classical", "cor
 class DataSection(Section):
     """How the work is done; nothing here changes a byte of the result."""
 
-    workers: int | None = Field(None, ge=1, le=1_024, description="blocks of games at work at once; one a CPU core if absent")
+    workers: int | None = Field(None, ge=1, le=1_024, description="blocks at work at once; one a CPU core if absent")
 
     @property
     def num_workers(self) -> int:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chesslm.errors import InputError, OutputError
+from eval.documents import is_lines, require_results_lines
 
 if TYPE_CHECKING:
     from eval.positions import Progress
@@ -52,7 +53,10 @@ Games = Annotated[
 Positions = Annotated[int, typer.Option(min=1, help="positions, each of another game; fewer if there are fewer games")]
 Seed = Annotated[int, typer.Option(min=0, help="chooses games and plies, and seeds the intervals")]
 Json = Annotated[
-    Path | None, typer.Option("--json", metavar="OUT.json", help="write the results here, as typed records")
+    Path | None,
+    typer.Option(
+        "--json", metavar="OUT.json", help="write the results here, as typed records; OUT.jsonl grows by a line"
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="replace an existing results file")]
 ASplit = Annotated[Split | None, typer.Option("--split", help="split of the folder [default: test]")]
@@ -78,7 +82,9 @@ def check_output(path: Path | None, *, force: bool, option: str = "--json") -> N
     try:
         if path.is_dir():
             raise OutputError(f"{option} {path}: is a folder")
-        if path.exists() and not force:
+        if option == "--json" and is_lines(path):
+            require_results_lines(path)
+        elif path.exists() and not force:
             raise OutputError(f"{option} {path}: exists already; --force replaces it")
         # Folders that lack are made when the file is written; asking leaves none behind.
         parent = next(folder for folder in path.absolute().parents if folder.exists())

@@ -23,12 +23,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chesslm.errors import FormatError
-from chesslm.files import read_json, write_json
+from chesslm.files import read_json
+from eval.documents import write_document
 from eval.metrics import Unit
 
 RESULTS_FORMAT: Literal["chesslm-results/1"] = "chesslm-results/1"
@@ -248,29 +249,41 @@ class Results(Record):
 
 
 def write_results(path: Path, results: Results) -> None:
-    """Write the file whole.
+    """Write the file whole; a `.jsonl` file gets one more line.
 
     Raises:
         OutputError: no room, no permission; names the file.
     """
-    write_json(path, results.model_dump(mode="json"))
+    write_document(path, results.model_dump(mode="json"))
 
 
 def read_results(path: Path) -> Results:
-    """Read what `write_results` wrote.
+    """Read what `write_results` wrote into a `.json` file.
 
     Raises:
         InputError: missing or not JSON.
         FormatError: not a results file of this format; names the file and the first wrong key.
     """
-    content = read_json(path)
+    return parse_results(read_json(path), str(path))
+
+
+def parse_results(content: Any, where: str) -> Results:
+    """The results that a JSON document holds.
+
+    Args:
+        content: the document.
+        where: it stands; for messages.
+
+    Raises:
+        FormatError: not results of this format; names the place and the first wrong key.
+    """
     found = content.get("format") if isinstance(content, dict) else type(content).__name__
     if found != RESULTS_FORMAT:
-        raise FormatError(f"{path}: expected {RESULTS_FORMAT}, found {found!r}")
+        raise FormatError(f"{where}: expected {RESULTS_FORMAT}, found {found!r}")
     try:
         # JSON mode: strict, but arrays become tuples.
         return Results.model_validate_json(json.dumps(content))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise FormatError(f"{path}: not usable results: {key}: {first['msg']}") from error
+        raise FormatError(f"{where}: not usable results: {key}: {first['msg']}") from error

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from chesslm.errors import FormatError
-from chesslm.files import read_json, write_json
+from chesslm.files import read_json
+from eval.documents import write_document
 from eval.records import ModelRecord, Number, Record
 
 STRENGTH_FORMAT: Literal["chesslm-strength/1"] = "chesslm-strength/1"
@@ -199,29 +200,41 @@ class StrengthResults(Record):
 
 
 def write_strength(path: Path, results: StrengthResults) -> None:
-    """Write the file whole.
+    """Write the file whole; a `.jsonl` file gets one more line.
 
     Raises:
         OutputError: no room, no permission; names the file.
     """
-    write_json(path, results.model_dump(mode="json"))
+    write_document(path, results.model_dump(mode="json"))
 
 
 def read_strength(path: Path) -> StrengthResults:
-    """Read what `write_strength` wrote.
+    """Read what `write_strength` wrote into a `.json` file.
 
     Raises:
         InputError: missing or not JSON.
         FormatError: not a file of this format; names the file and the first wrong key.
     """
-    content = read_json(path)
+    return parse_strength(read_json(path), str(path))
+
+
+def parse_strength(content: Any, where: str) -> StrengthResults:
+    """The results that a JSON document holds.
+
+    Args:
+        content: the document.
+        where: it stands; for messages.
+
+    Raises:
+        FormatError: not results of this format; names the place and the first wrong key.
+    """
     found = content.get("format") if isinstance(content, dict) else type(content).__name__
     if found != STRENGTH_FORMAT:
-        raise FormatError(f"{path}: expected {STRENGTH_FORMAT}, found {found!r}")
+        raise FormatError(f"{where}: expected {STRENGTH_FORMAT}, found {found!r}")
     try:
         # JSON mode: strict, but arrays become tuples.
         return StrengthResults.model_validate_json(json.dumps(content))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise FormatError(f"{path}: not usable results: {key}: {first['msg']}") from error
+        raise FormatError(f"{where}: not usable results: {key}: {first['msg']}") from error

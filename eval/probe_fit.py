@@ -4,8 +4,8 @@ Knows: how probes are trained, when they stop, and what they answer.
 Doesn't know: chess, models, or where features come from.
 
 All questions share one matrix product, but nothing else: each is a convex problem of its own. Features are divided by
-their standard deviation; AdamW (Loshchilov & Hutter 2019) starts from zero, and a group's weights are those of the
-epoch in which the validation examples were likeliest, so the number of epochs regularises each group as it needs.
+their standard deviation; AdamW (Loshchilov & Hutter 2019) starts from zero with a falling learning rate, and a
+question keeps the weights with which its validation answers were likeliest: stopping regularises each as it needs.
 Alain & Bengio (2016) have the idea of linear probes, Hewitt & Liang (2019) why they need controls.
 """
 
@@ -19,11 +19,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LEARNING_RATE = 3e-3
+# Weights (width, questions, classes) and biases (questions, classes).
+Parameters = tuple[Tensor, Tensor]
+
+# At the first step; falls linearly to zero. Adam moves every weight alike, so what a step does to an answer grows with
+# the width: the rate is this over the width, but not above the largest.
+LEARNING_RATE_TIMES_WIDTH = 0.5
+MAX_LEARNING_RATE = 0.05
 WEIGHT_DECAY = 0.1
-BATCH_LEN = 256
-MAX_EPOCHS = 40
-PATIENCE = 3  # epochs without a better one before a group has seen enough
+BATCH_LEN = 128
+MAX_STEPS = 400
+STEPS_A_LOOK = 10  # steps between two looks at the validation examples
+PATIENCE = 6  # looks without progress on any question before a group has seen enough
 RIDGE_STRENGTHS = tuple(10.0**power for power in range(-2, 6))
 # Features that hardly vary say nothing; divided by their deviation they would be noise.
 MIN_DEVIATION = 1e-6
@@ -114,32 +121,30 @@ def fit_softmax_probes(
         group: (torch.zeros(width, *size, requires_grad=True), _log_shares(train.labels[group], size[1]))
         for group, size in sizes.items()
     }
-    best = {group: _Best(_nats(parameters[group], validation_features, validation.labels[group]), 0) for group in sizes}
-    kept = {group: _copy(parameters[group]) for group in sizes}
+    kept = {group: _Kept.of(parameters[group], validation_features, validation.labels[group]) for group in sizes}
     generator = torch.Generator().manual_seed(seed)
-    optimisers = {
-        group: torch.optim.AdamW(parameters[group], lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY) for group in sizes
-    }
-    for epoch in range(1, MAX_EPOCHS + 1):
+    rate = min(MAX_LEARNING_RATE, LEARNING_RATE_TIMES_WIDTH / width)
+    optimisers = {group: torch.optim.AdamW(parameters[group], lr=rate, weight_decay=WEIGHT_DECAY) for group in sizes}
+    for look in range(1, MAX_STEPS // STEPS_A_LOOK + 1):
         # A group that has got no better for a while is left alone.
-        pending = [group for group in sizes if epoch - best[group].epoch <= PATIENCE]
+        pending = [group for group in sizes if look - kept[group].look <= PATIENCE]
         if not pending:
             break
-        for batch in torch.split(torch.randperm(len(features), generator=generator), BATCH_LEN):
+        for step in range((look - 1) * STEPS_A_LOOK, look * STEPS_A_LOOK):
+            batch = torch.randint(len(features), (min(BATCH_LEN, len(features)),), generator=generator)
+            seen = features[batch]
             for group in pending:
-                loss = _loss(parameters[group], features[batch], train.labels[group][batch])
+                optimisers[group].param_groups[0]["lr"] = rate * (1 - step / MAX_STEPS)
+                loss = _loss(parameters[group], seen, train.labels[group][batch])
                 optimisers[group].zero_grad()
                 torch.autograd.backward(loss)
                 optimisers[group].step()
         for group in pending:
-            nats = _nats(parameters[group], validation_features, validation.labels[group])
-            if nats < best[group].nats:
-                best[group] = _Best(nats, epoch)
-                kept[group] = _copy(parameters[group])
+            kept[group].update(parameters[group], validation_features, validation.labels[group], look)
     return SoftmaxProbes(
         scaling,
-        {group: weights for group, (weights, _) in kept.items()},
-        {group: biases for group, (_, biases) in kept.items()},
+        {group: best.weights for group, best in kept.items()},
+        {group: best.biases for group, best in kept.items()},
     )
 
 
@@ -163,12 +168,38 @@ def fit_ridge_probe(train: Tensor, targets: Tensor, validation: Tensor, validati
     return probes[int(np.argmin(errors))]
 
 
-@dataclass(frozen=True, slots=True)
-class _Best:
-    """The lowest validation loss so far, in nats, and its epoch."""
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """The best so far of a group.
 
-    nats: float
-    epoch: int
+    Args:
+        weights, biases: of each question, as in `SoftmaxProbes`.
+        nats: its validation loss, (questions,).
+        look: when one of them last got better.
+    """
+
+    weights: Tensor
+    biases: Tensor
+    nats: Tensor
+    look: int
+
+    @classmethod
+    def of(cls, parameters: Parameters, features: Tensor, labels: Tensor) -> _Kept:
+        """Before any step."""
+        weights, biases = parameters
+        nats = _nats(parameters, features, labels)
+        return cls(weights.detach().clone(), biases.detach().clone(), nats, 0)
+
+    def update(self, parameters: Parameters, features: Tensor, labels: Tensor, look: int) -> None:
+        """Keep the questions that have got better."""
+        nats = _nats(parameters, features, labels)
+        is_better = nats < self.nats
+        if is_better.any():
+            weights, biases = parameters
+            self.weights[:, is_better] = weights.detach()[:, is_better]
+            self.biases[is_better] = biases.detach()[is_better]
+            self.nats[is_better] = nats[is_better]
+            self.look = look
 
 
 def _log_shares(labels: Tensor, num_classes: int) -> Tensor:
@@ -178,18 +209,20 @@ def _log_shares(labels: Tensor, num_classes: int) -> Tensor:
     return ((counts + 1) / (len(labels) + num_classes)).log().requires_grad_()
 
 
-def _loss(parameters: tuple[Tensor, Tensor], features: Tensor, labels: Tensor) -> Tensor:
-    """Nats summed over questions, mean over examples: a question learns as fast beside others as alone."""
+def _logits(parameters: Parameters, features: Tensor) -> Tensor:
+    """(examples, questions, classes)."""
     weights, biases = parameters
-    logits = (features @ weights.flatten(1)).view(len(features), *biases.shape) + biases
+    return (features @ weights.flatten(1)).view(len(features), *biases.shape) + biases
+
+
+def _loss(parameters: Parameters, features: Tensor, labels: Tensor) -> Tensor:
+    """Nats summed over questions, mean over examples: a question learns as fast beside others as alone."""
+    logits = _logits(parameters, features)
     return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum") / len(features)
 
 
 @torch.no_grad()
-def _nats(parameters: tuple[Tensor, Tensor], features: Tensor, labels: Tensor) -> float:
-    return float(_loss(parameters, features, labels))
-
-
-def _copy(parameters: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    weights, biases = parameters
-    return weights.detach().clone(), biases.detach().clone()
+def _nats(parameters: Parameters, features: Tensor, labels: Tensor) -> Tensor:
+    """Mean over examples, (questions,)."""
+    logits = _logits(parameters, features)
+    return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none").mean(0)

@@ -1,4 +1,4 @@
-"""The report's pictures, as SVG text: learning curves and legality by ply.
+"""The report's pictures, as SVG text: learning curves, legality by ply, and the ladder of strength.
 
 Knows: how values with intervals are drawn, in colours that colour-blind readers can tell apart.
 Doesn't know: where the values come from.
@@ -9,7 +9,8 @@ The same values give the same bytes: no dates, fixed ids.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -19,6 +20,9 @@ from matplotlib.ticker import PercentFormatter
 from eval.intervals import wilson
 from eval.learning_curves import RunCurve
 from eval.records import MeasureRecord
+from eval.report_strength import LadderMark
+
+RUNG = "#6b7580"
 
 # Okabe & Ito (2008), without the pale yellow and black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -89,6 +93,50 @@ def legality_by_ply(series: Sequence[tuple[str, Sequence[MeasureRecord]]]) -> st
         if series:
             axes.legend(loc="best", frameon=False)
         return _svg(figure)
+
+
+def elo_ladder(marks: Sequence[LadderMark], colours: Mapping[str, str]) -> str:
+    """Ratings with 95 % intervals, the strongest at the top; bounds as arrows, the anchor as a diamond.
+
+    Args:
+        marks: strongest first.
+        colours: of the models.
+    """
+    with mpl.rc_context():
+        _set_style()
+        figure = Figure(figsize=(9, 0.27 * len(marks) + 1.1), layout="constrained")
+        axes: Axes = figure.subplots()
+        heights = range(len(marks) - 1, -1, -1)
+        for y, mark in zip(heights, marks, strict=True):
+            rating = mark.rating
+            colour = RUNG if mark.model is None else colours.get(mark.model, RUNG)
+            face = "white" if mark.policy == "strict" else colour
+            style: dict[str, Any] = {"color": colour, "markerfacecolor": face, "ms": 4 if mark.model is None else 7}
+            if rating.bound == "below" and rating.high is not None:
+                axes.plot([rating.high], [y], "<", **style)
+            elif rating.bound == "above" and rating.low is not None:
+                axes.plot([rating.low], [y], ">", **style)
+            elif rating.elo is not None:
+                low = rating.elo if rating.low is None else rating.low
+                high = rating.elo if rating.high is None else rating.high
+                # The estimate of few games may lie outside what resampling them gives.
+                reach = [[max(0.0, rating.elo - low)], [max(0.0, high - rating.elo)]]
+                shape = "D" if rating.bound == "anchor" else "o"
+                axes.errorbar([rating.elo], [y], xerr=reach, fmt=shape, capsize=2, elinewidth=1.2, **style)
+        names = [_inert(mark.rating.player) for mark in marks]
+        axes.set_yticks(list(heights), names)
+        for text, mark in zip(axes.get_yticklabels(), marks, strict=True):
+            text.set_color("black" if mark.model is None else colours.get(mark.model, RUNG))
+            text.set_fontweight("normal" if mark.model is None else "bold")
+        axes.set_ylim(-0.7, len(marks) - 0.3)
+        axes.set_xlabel("Elo on the ladder’s scale")
+        return _svg(figure)
+
+
+def _inert(text: str) -> str:
+    """A foreign name as plain text, not too long: no control characters, no mathematics."""
+    plain = "".join(character if character.isprintable() else "?" for character in text).replace("$", r"\$")
+    return plain if len(plain) <= 40 else f"{plain[:39]}…"
 
 
 def _set_style() -> None:

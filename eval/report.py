@@ -1,8 +1,9 @@
 """The report: one self-contained HTML page and its Markdown twin, from run folders and results files.
 
 Knows: what the page says in which order, which files a report has, and in which order they are written.
-Doesn't know: what may be compared (`report_inputs`), how numbers are written (`report_tables`), measured (`legality`,
-`likelihood`) or drawn (`figures`), or who wrote the games (`sample_games`).
+Doesn't know: what may be compared (`report_inputs`), how numbers are written (`report_tables`, `report_sections`,
+`report_strength`), measured or drawn (`figures`, `probe_figure`), or where games come from (`sample_games`,
+`match_samples`).
 
 Everything in the page comes from files that name what they are; texts from outside are escaped by Jinja.
 """
@@ -21,9 +22,13 @@ from markupsafe import Markup
 import chesslm
 from chesslm.errors import InputError, OutputError
 from chesslm.files import read_json, write_bytes, write_json
-from eval.figures import colour_of, learning_curves, legality_by_ply
+from eval.figures import colour_of, elo_ladder, learning_curves, legality_by_ply
+from eval.match_samples import MatchGame
+from eval.probe_figure import draw_probes
 from eval.report_inputs import ReportInputs, labels_of
-from eval.report_tables import control_rows, definitions, kind_rows, plain_table, result_rows, summary
+from eval.report_sections import definition_sections, part_sections, probe_rows, tactics_sections
+from eval.report_strength import ladder_marks, strength_notes, strength_tables
+from eval.report_tables import NOTHING, control_rows, definitions, kind_rows, plain_table, result_rows, summary
 from eval.sample_games import SampleGame
 
 REPORT_FORMAT = "chesslm-report/1"
@@ -53,7 +58,12 @@ def check_report_folder(out: Path) -> None:
         raise OutputError(f"--out {out}: isn't empty and holds no report of ours (no {MARKER} that says so)")
 
 
-def write_report(out: Path, inputs: ReportInputs, samples: Sequence[tuple[str, Sequence[SampleGame]]]) -> None:
+def write_report(
+    out: Path,
+    inputs: ReportInputs,
+    samples: Sequence[tuple[str, Sequence[SampleGame]]],
+    match_games: Sequence[MatchGame] = (),
+) -> None:
     """Write `report.json`, `figures/*.svg`, `report.md`, `table.txt` and `index.html` into a folder, each file whole.
 
     The marker comes first, so that a killed report can be written again; the page comes last, so that where it is, all
@@ -65,18 +75,28 @@ def write_report(out: Path, inputs: ReportInputs, samples: Sequence[tuple[str, S
     check_report_folder(out)
     trained = inputs.trained
     rows = result_rows(inputs)
-    figures = _figures(inputs)
+    colours = {label: colour_of(index) for index, label in enumerate(trained)}
+    figures = _figures(inputs, colours)
     context: dict[str, Any] = {
         "title": "Chess in two languages" if len(trained) == 2 else "Chess language models",
         "models": inputs.models,
         "trained": trained,
-        "colours": {label: colour_of(index) for index, label in enumerate(trained)},
+        "columns": inputs.columns,
+        "colours": colours,
         "pair": trained[:2] if len(trained) >= 2 else None,
         "rows": rows,
         "controls": control_rows(inputs),
         "results": inputs.results,
+        "strengths": inputs.strengths,
+        "definitions": definition_sections(inputs),
+        "parts": part_sections(inputs),
+        "tactics": tactics_sections(inputs),
+        "probes": probe_rows(inputs),
+        "strength_tables": strength_tables(inputs),
+        "strength_notes": strength_notes(inputs),
         "figures": figures,
         "samples": [(label, [(game, Markup(_board(game))) for game in games]) for label, games in samples],
+        "match_games": [(game, Markup(_board(game))) for game in match_games],
         "error_kinds": kind_rows(inputs),
         "metrics": definitions(inputs),
         "version": chesslm.__version__,
@@ -99,10 +119,16 @@ def _render(template: str, context: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["count"] = lambda value: f"{value:,}"
+    environment.filters["count"] = _count
+    environment.filters["minutes"] = lambda seconds: NOTHING if seconds is None else f"{seconds / 60:.1f} min"
     environment.filters["cell"] = _markdown_cell
     environment.filters["svg"] = Markup
     return environment.get_template(template).render(context)
+
+
+def _count(value: int | None) -> str:
+    """A number with its thousands apart; players without a network have no numbers."""
+    return NOTHING if value is None else f"{value:,}"
 
 
 def _markdown_cell(value: Any) -> str:
@@ -113,19 +139,28 @@ def _markdown_cell(value: Any) -> str:
     return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _figures(inputs: ReportInputs) -> dict[str, str]:
+def _figures(inputs: ReportInputs, colours: dict[str, str]) -> dict[str, str]:
+    """Name -> SVG; in the order of the page."""
     figures = {}
-    curves = [curve for curve in inputs.curves if curve.points]
-    if curves:
-        figures["learning_curves"] = learning_curves(curves, labels_of(curves, inputs.results))
-    for result in inputs.results:
-        series = [(label, list(result.by_ply("first_choice_legal", label))) for label in inputs.trained]
-        if any(measures for _, measures in series):
-            figures["legality_by_ply"] = legality_by_ply(series)
+    labelled = [(curve, label) for curve, label in zip(inputs.curves, labels_of(inputs), strict=True) if curve.points]
+    if labelled:
+        figures["learning_curves"] = learning_curves([c for c, _ in labelled], [label for _, label in labelled])
+    by_ply = [
+        (label, [measure for result in inputs.results for measure in result.by_ply("first_choice_legal", label)])
+        for label in inputs.trained
+    ]
+    if any(measures for _, measures in by_ply):
+        figures["legality_by_ply"] = legality_by_ply(by_ply)
+    marks = ladder_marks(inputs)
+    if marks:
+        figures["ladder"] = elo_ladder(marks, colours)
+    for number, results in enumerate(inputs.of_kind("probe"), start=1):
+        svg = draw_probes(results, file_format="svg").decode()
+        figures[f"probes_{number}"] = svg[svg.index("<svg") :]
     return figures
 
 
-def _board(game: SampleGame) -> str:
+def _board(game: SampleGame | MatchGame) -> str:
     board = chess.BaseBoard(game.board_fen)
     last = chess.Move.from_uci(game.last_move) if game.last_move else None
     return chess.svg.board(board, size=180, lastmove=last, coordinates=False)

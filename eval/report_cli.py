@@ -13,7 +13,11 @@ app = typer.Typer(help="One page (HTML and Markdown) from run folders and result
 @app.command()
 def report(
     inputs: Annotated[
-        list[Path], typer.Argument(help="run folders and results files (JSON)", metavar="RUN_OR_RESULTS...")
+        list[Path],
+        typer.Argument(
+            help="run folders, folders of matches, and results files of any kind (.json, or .jsonl with one a line)",
+            metavar="RUN_OR_RESULTS...",
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="folder of the report; an earlier report there is replaced, anything else is refused")
@@ -22,6 +26,7 @@ def report(
 ) -> None:
     """One page (HTML and Markdown) from run folders and results files."""
     from chesslm.checkpoints import load_model
+    from eval.match_samples import match_samples
     from eval.report import check_report_folder, write_report
     from eval.report_inputs import labels_of, read_inputs
     from eval.sample_games import write_sample_games
@@ -30,7 +35,7 @@ def report(
     read = read_inputs(inputs)
     written = []
     if samples:
-        for curve, label in zip(read.curves, labels_of(read.curves, read.results), strict=True):
+        for curve, label in zip(read.curves, labels_of(read), strict=True):
             written.append((label, write_sample_games(load_model(str(curve.folder)))))
-    write_report(out, read, written)
+    write_report(out, read, written, [game for match in read.matches for game in match_samples(match)])
     print(f"{out / 'index.html'}\n{out / 'report.md'}")

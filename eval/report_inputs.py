@@ -1,33 +1,68 @@
-"""What a report is made of: run folders and results files, and whether they may stand on one page.
+"""What a report is made of: run folders, folders of matches and results files, and whether they may stand on one page.
 
-Knows: which facts results must share before their numbers are compared (METRICS: same games, same seed, same weights).
-Doesn't know: what the page says about them (`report_tables`, `report`).
+Knows: which facts results must share before their numbers are compared (METRICS: same games, same seed, same weights;
+matches under the same rules, on the same ladder).
+Doesn't know: what the page says about them (`report_tables` and its neighbours, `report`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from chesslm.errors import InputError
+from chesslm.errors import FormatError, InputError
+from chesslm.files import digest_json
+from eval.documents import read_documents
 from eval.learning_curves import RunCurve, read_run_curve
-from eval.records import ALL, DifferenceRecord, MeasureRecord, ModelRecord, Results, read_results
+from eval.match_log import CONFIG_FILE, GAMES_FILE
+from eval.records import (
+    ALL,
+    RESULTS_FORMAT,
+    DifferenceRecord,
+    MeasureRecord,
+    ModelRecord,
+    ResultKind,
+    Results,
+    parse_results,
+)
+from eval.strength_records import STRENGTH_FORMAT, StrengthResults, parse_strength
+
+# The same positions or games are behind results of one of these.
+_SAMPLES: dict[ResultKind, str] = {
+    "legality": "measured games",
+    "likelihood": "measured games",
+    "tactics": "games with a mate in one",
+    "probe": "probed games",
+}
+# Kernels and batches differ in the last digits; definitions and code differ in others.
+_SAME_VALUE = 1e-3
 
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """What the user named: run folders and results files, already read, and alike where they must be."""
+    """What the user named, already read, and alike where it must be.
 
-    curves: tuple[RunCurve, ...]
-    results: tuple[Results, ...]
+    Args:
+        curves: of the run folders.
+        results: of all kinds but matches.
+        strengths: of matches.
+        matches: folders with games.
+    """
+
+    curves: tuple[RunCurve, ...] = ()
+    results: tuple[Results, ...] = ()
+    strengths: tuple[StrengthResults, ...] = ()
+    matches: tuple[Path, ...] = ()
 
     @property
     def models(self) -> list[ModelRecord]:
         """Every model once, in the order of the files."""
         models: dict[str, ModelRecord] = {}
-        for result in self.results:
-            for model in result.models:
+        for found in (*(result.models for result in self.results), *(match.models for match in self.strengths)):
+            for model in found:
                 models.setdefault(model.label, model)
         return list(models.values())
 
@@ -35,6 +70,15 @@ class ReportInputs:
     def trained(self) -> list[str]:
         """Labels of the models that aren't controls."""
         return [model.label for model in self.models if model.kind == "trained"]
+
+    @property
+    def columns(self) -> list[str]:
+        """Labels of all that stand side by side: trained models, then players without a notation."""
+        return [*self.trained, *(model.label for model in self.models if model.kind == "player")]
+
+    def of_kind(self, *kinds: ResultKind) -> list[Results]:
+        """The results of some kinds."""
+        return [result for result in self.results if result.kind in kinds]
 
     def measures(self) -> Iterator[MeasureRecord]:
         """All measures of all files."""
@@ -54,53 +98,128 @@ class ReportInputs:
 
 
 def read_inputs(paths: Sequence[Path]) -> ReportInputs:
-    """Read run folders and results files, in any order.
+    """Read run folders, folders of matches and results files (`.json`, or `.jsonl` with one a line), in any order.
+
+    What stands twice, word for word, counts once.
 
     Raises:
-        InputError: a path is neither, or two results files can't be compared; names it or both.
+        InputError: a path is none of these, or two results can't be compared; names it or both.
         FormatError: a file is of another format; names it.
     """
     curves: list[RunCurve] = []
-    results: list[tuple[Path, Results]] = []
+    matches: list[Path] = []
+    results: list[tuple[str, Results]] = []
+    strengths: list[tuple[str, StrengthResults]] = []
     for path in paths:
         if path.is_dir() and (path / "metrics.jsonl").is_file():
             curves.append(read_run_curve(path))
+        elif path.is_dir() and (path / CONFIG_FILE).is_file() and (path / GAMES_FILE).is_file():
+            matches.append(path)
         elif path.is_file():
-            results.append((path, read_results(path)))
+            for where, document in read_documents(path):
+                read = _parse(document, where)
+                if isinstance(read, Results):
+                    results += [(where, read)] * (read not in (other for _, other in results))
+                else:
+                    strengths += [(where, read)] * (read not in (other for _, other in strengths))
         else:
-            raise InputError(f"{path}: neither a run folder (with metrics.jsonl) nor a results file")
-    _refuse_unlike(results)
-    return ReportInputs(tuple(curves), tuple(result for _, result in results))
+            raise InputError(
+                f"{path}: neither a run folder (with metrics.jsonl) nor a results file nor a match's folder"
+            )
+    _refuse_unlike([(where, fact) for where, read in results for fact in _facts(read)])
+    _refuse_unlike([(where, fact) for where, read in strengths for fact in _strength_facts(read)])
+    models = [(where, read.models) for where, read in results] + [(where, read.models) for where, read in strengths]
+    _refuse_unlike([(where, fact) for where, found in models for fact in _model_facts(found)])
+    _refuse_contradictions(results)
+    return ReportInputs(
+        tuple(curves),
+        tuple(read for _, read in results),
+        tuple(read for _, read in strengths),
+        tuple(matches),
+    )
 
 
-def labels_of(curves: Sequence[RunCurve], results: Sequence[Results]) -> list[str]:
-    """The label the results give a run, so that tables and curves agree; else its folder's name."""
-    by_source = {Path(m.source).resolve(): m.label for r in results for m in r.models if m.kind == "trained"}
-    return [by_source.get(curve.folder.resolve(), curve.folder.resolve().name) for curve in curves]
+def labels_of(inputs: ReportInputs) -> list[str]:
+    """For each curve the label the results give its run, so that tables and curves agree; else its folder's name."""
+    by_source = {Path(model.source).resolve(): model.label for model in inputs.models if model.kind == "trained"}
+    return [by_source.get(curve.folder.resolve(), curve.folder.resolve().name) for curve in inputs.curves]
 
 
-def _refuse_unlike(inputs: Sequence[tuple[Path, Results]]) -> None:
-    """Numbers of other games, seeds, weights or definitions never stand side by side unseen."""
-    seen: dict[str, tuple[Path, str]] = {}
-    for path, results in inputs:
-        for fact, value in _facts(results):
-            first_path, first_value = seen.setdefault(fact, (path, value))
-            if value != first_value:
-                raise InputError(
-                    f"{first_path} and {path} can't be in one report: {fact} is {first_value} in the one "
-                    f"and {value} in the other"
-                )
+def _parse(document: Any, where: str) -> Results | StrengthResults:
+    """Results of whichever format the document says."""
+    found = document.get("format") if isinstance(document, dict) else type(document).__name__
+    if found == RESULTS_FORMAT:
+        return parse_results(document, where)
+    if found == STRENGTH_FORMAT:
+        return parse_strength(document, where)
+    raise FormatError(f"{where}: expected {RESULTS_FORMAT} or {STRENGTH_FORMAT}, found {found!r}")
+
+
+def _refuse_unlike(facts: Sequence[tuple[str, tuple[str, str]]]) -> None:
+    """Numbers of other games, seeds, weights or definitions never stand side by side unseen.
+
+    Args:
+        facts: (where it stands, (what, its value)).
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    for where, (fact, value) in facts:
+        first_where, first_value = seen.setdefault(fact, (where, value))
+        if value != first_value:
+            raise InputError(
+                f"{first_where} and {where} can't be in one report: {fact} is {first_value} in the one "
+                f"and {value} in the other"
+            )
 
 
 def _facts(results: Results) -> Iterator[tuple[str, str]]:
-    """What must be the same in all files that have it, and its value."""
-    games = results.games
+    """What must be the same in all results that have it, and its value."""
+    games, sample = results.games, _SAMPLES[results.kind]
     yield "the games' digest", games.digest
     yield "the split", repr(games.split)
     yield "the seed", str(results.seed)
-    yield "the number of measured games", str(games.chosen)
-    for model in results.models:
-        yield f"checkpoint_digest of model {model.label!r}", str(model.checkpoint_digest)
-        yield f"vocabulary_fingerprint of model {model.label!r}", model.vocabulary_fingerprint
+    yield f"the number of {sample}", str(games.chosen)
+    if results.kind in ("legality", "likelihood"):
+        yield "the suite's positions", "none" if results.suite is None else results.suite.positions_digest
+    if results.puzzles is not None:
+        yield "the digest of the puzzles", results.puzzles.digest
+        yield "the number of puzzles", str(results.puzzles.chosen)
     for metric, version in {(measure.metric, measure.version) for measure in results.measures}:
         yield f"the version of metric {metric!r}", str(version)
+
+
+def _strength_facts(results: StrengthResults) -> Iterator[tuple[str, str]]:
+    """The same for matches: ratings hold under one set of rules, on one ladder."""
+    if results.kind == "ladder":
+        yield "the digest of the ladder", digest_json(results.model_dump(mode="json"))
+    elif results.kind == "strength":
+        if results.ladder is not None:
+            yield "the digest of the ladder", results.ladder.digest
+        yield "the seed of matches", str(results.seed)
+        for rule, value in results.policy:
+            yield f"the rule {rule!r} of matches", str(value)
+        for rating in results.ratings:
+            if any(player.label == rating.player and player.kind == "model" for player in results.players):
+                yield f"the rating of {rating.player!r}", f"{rating.elo} of {rating.games} games"
+
+
+def _model_facts(models: Sequence[ModelRecord]) -> Iterator[tuple[str, str]]:
+    for model in models:
+        yield f"checkpoint_digest of model {model.label!r}", str(model.checkpoint_digest)
+        yield f"vocabulary_fingerprint of model {model.label!r}", model.vocabulary_fingerprint
+
+
+def _refuse_contradictions(inputs: Sequence[tuple[str, Results]]) -> None:
+    """One number a metric, model and subset: an older measurement never hides a newer one."""
+    seen: dict[tuple[str, str, str, str | None], tuple[str, MeasureRecord]] = {}
+    for where, results in inputs:
+        for measure in results.measures:
+            key = (measure.metric, measure.model, measure.subset, measure.detail)
+            first_where, first = seen.setdefault(key, (where, measure))
+            if first.n != measure.n or not math.isclose(
+                first.value, measure.value, rel_tol=_SAME_VALUE, abs_tol=_SAME_VALUE
+            ):
+                raise InputError(
+                    f"{first_where} and {where} can't be in one report: {measure.metric} of {measure.model!r} "
+                    f"({measure.subset}) is {first.value:.6g} (n = {first.n}) in the one "
+                    f"and {measure.value:.6g} (n = {measure.n}) in the other"
+                )

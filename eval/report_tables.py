@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from eval.metrics import METRICS, Unit
-from eval.records import ALL, DifferenceRecord, Estimate
+from eval.records import AFTER_PLY_10, AFTER_PLY_20, ALL, NEW, DifferenceRecord, Estimate
 from eval.report_inputs import ReportInputs
 from eval.tables import inert
 
@@ -31,6 +31,8 @@ TABLE_METRICS = (
 CONTROL_METRICS = ("first_choice_legal", "legal_mass", "move_nats")
 # Those that the terminal's line on a control has room for.
 VERDICT_METRICS = CONTROL_METRICS[:2]
+# Classes, moved pieces, phases and what other definitions of legality look at have tables of their own.
+SUBSETS = (ALL, NEW, AFTER_PLY_10, AFTER_PLY_20)
 NOTHING = "–"
 
 
@@ -44,7 +46,7 @@ class Row:
         subset: of the positions.
         n: positions or games; smallest and largest where the models differ.
         better: an arrow, or nothing.
-        cells: one a trained model.
+        cells: one a model or player (`ReportInputs.columns`).
         difference: of the first two trained models.
         is_decided: the difference's interval excludes 0.
     """
@@ -76,7 +78,7 @@ class ControlRow:
 
 @dataclass(frozen=True, slots=True)
 class KindRow:
-    """An error kind's share of all first choices, a cell a trained model."""
+    """An error kind's share of all first choices, a cell a model or player."""
 
     kind: str
     n: str
@@ -105,19 +107,17 @@ def in_words(estimate: Estimate, *, signed: bool = False) -> str:
 
 
 def result_rows(inputs: ReportInputs) -> list[Row]:
-    """The trained models side by side: all positions first, then the subsets; parts below their metric."""
+    """The models side by side: all positions first, then the large subsets; parts below their metric."""
     # (metric, subset) -> the metric itself (None), then its parts.
     details: dict[tuple[str, str], dict[str | None, None]] = {}
     for measure in inputs.measures():
-        if measure.first_ply is None:
-            details.setdefault((measure.metric, measure.subset), {})[measure.detail] = None
-    subsets = sorted(dict.fromkeys(subset for _, subset in details), key=lambda name: name != ALL)
+        details.setdefault((measure.metric, measure.subset), {})[measure.detail] = None
     return [
         row
-        for subset in subsets
+        for subset in SUBSETS
         for metric in TABLE_METRICS
         for detail in details.get((metric, subset), {})
-        if (row := _row(inputs, metric, subset, detail))
+        if (row := result_row(inputs, metric, subset, detail))
     ]
 
 
@@ -130,8 +130,8 @@ def control_rows(inputs: ReportInputs) -> list[ControlRow]:
             better=_arrow(record.metric),
             model=record.model_a,
             control=kinds[record.model_b],
-            model_cell=_cell(inputs.find(record.metric, record.model_a)),
-            control_cell=_cell(inputs.find(record.metric, record.model_b)),
+            model_cell=cell_of(inputs.find(record.metric, record.model_a)),
+            control_cell=cell_of(inputs.find(record.metric, record.model_b)),
             difference=in_words(record, signed=True),
             n=f"{record.n:,}",
             excludes_zero=record.excludes_zero,
@@ -146,18 +146,18 @@ def kind_rows(inputs: ReportInputs) -> list[KindRow]:
     kinds = dict.fromkeys(m.detail for m in inputs.measures() if m.metric == "error_kind" and m.detail)
     rows = []
     for kind in kinds:
-        found = [inputs.find("error_kind", label, detail=kind) for label in inputs.trained]
+        found = [inputs.find("error_kind", label, detail=kind) for label in inputs.columns]
         if kind and any(found):
-            rows.append(KindRow(kind, _n(found), tuple(_cell(estimate) for estimate in found)))
+            rows.append(KindRow(kind, _n(found), tuple(cell_of(estimate) for estimate in found)))
     return rows
 
 
 def definitions(inputs: ReportInputs) -> list[Definition]:
-    """The metrics of the report's tables with the version and the policy that they were measured with."""
+    """The metrics of the results with the version and the policy that they were measured with."""
     found = {measure.metric: measure for measure in inputs.measures()}
     return [
         Definition(name, METRICS[name].title, found[name].version, found[name].policy)
-        for name in (*TABLE_METRICS, "error_kind")
+        for name in METRICS
         if name in found
     ]
 
@@ -188,9 +188,9 @@ def summary(inputs: ReportInputs) -> list[str]:
 
 def plain_table(inputs: ReportInputs, rows: Sequence[Row]) -> str:
     """The rows on all positions as aligned text for a terminal, then a line a control."""
-    trained = [inert(label).plain for label in inputs.trained]
-    has_pair = len(trained) >= 2
-    table = [["", *trained, *([f"{trained[0]} − {trained[1]}"] if has_pair else []), "n"]]
+    columns = [inert(label).plain for label in inputs.columns]
+    has_pair = len(inputs.trained) >= 2
+    table = [["", *columns, *([f"{columns[0]} − {columns[1]}"] if has_pair else []), "n"]]
     for row in rows:
         if row.subset == ALL:
             name = inert(f"  {row.detail}" if row.detail else f"{row.title} {row.better}".rstrip()).plain
@@ -222,9 +222,10 @@ def _control_differences(inputs: ReportInputs, metric: str) -> Iterator[Differen
                 yield record
 
 
-def _row(inputs: ReportInputs, metric: str, subset: str, detail: str | None) -> Row | None:
+def result_row(inputs: ReportInputs, metric: str, subset: str, detail: str | None) -> Row | None:
+    """A metric (or a part of one) of all models on a subset; None where none has it."""
     trained = inputs.trained
-    found = [inputs.find(metric, label, subset, detail) for label in trained]
+    found = [inputs.find(metric, label, subset, detail) for label in inputs.columns]
     if not any(found):
         return None
     has_pair = len(trained) >= 2
@@ -235,7 +236,7 @@ def _row(inputs: ReportInputs, metric: str, subset: str, detail: str | None) -> 
         subset=subset,
         n=_n(found),
         better=_arrow(metric),
-        cells=tuple(_cell(estimate) for estimate in found),
+        cells=tuple(cell_of(estimate) for estimate in found),
         difference=NOTHING if difference is None else in_words(difference, signed=True),
         is_decided=difference is not None and difference.excludes_zero,
     )
@@ -246,7 +247,8 @@ def _n(found: Iterable[Estimate | None]) -> str:
     return f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,}–{max(sizes):,}"
 
 
-def _cell(estimate: Estimate | None) -> str:
+def cell_of(estimate: Estimate | None) -> str:
+    """A value with its interval, or a dash."""
     return NOTHING if estimate is None else in_words(estimate)
 
 
@@ -255,4 +257,12 @@ def _arrow(metric: str) -> str:
 
 
 def _scale(unit: Unit) -> tuple[float, int]:
-    return {"rate": (100.0, 1), "nats": (1.0, 3), "perplexity": (1.0, 2), "tokens": (1.0, 2)}[unit]
+    return {
+        "rate": (100.0, 1),
+        "nats": (1.0, 3),
+        "perplexity": (1.0, 2),
+        "tokens": (1.0, 2),
+        "plies": (1.0, 1),
+        "attempts": (1.0, 3),
+        "r2": (1.0, 3),
+    }[unit]

@@ -98,13 +98,14 @@ def _endings(results: StrengthResults) -> Table:
     table = _table("How games ended", ["player"], ["ending", "games"])
     for label in models or ["all"]:
         own = [pairing for pairing in results.pairings if not models or label in (pairing.first, pairing.second)]
-        for ending, games in _ending_counts(own, label):
+        for ending, games in ending_counts(own, label):
             table.add_row(inert(label), inert(ending), f"{games:,}")
         table.add_section()
     return table
 
 
-def _ending_counts(pairings: Sequence[PairingRecord], label: str) -> list[tuple[str, int]]:
+def ending_counts(pairings: Sequence[PairingRecord], label: str) -> list[tuple[str, int]]:
+    """How a player's games ended (of `all`: everybody's), the commonest ending first; adjudications in brackets."""
     counts: Counter[str] = Counter()
     for pairing in pairings:
         counts.update(pairing.reasons)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 # Columns that a new cache has room for beyond those it begins with: a few tokens and a position's tree of moves.
@@ -66,7 +67,8 @@ class KeyValueCache:
             buffers[1][:, :, start:stop] = values_BKTD
         self._buffers[block] = buffers
         self._num_columns[block] = stop
-        return buffers[0][:, :, :stop], buffers[1][:, :, :stop]
+        # The network computes in the precision of what is new; the storage may hold fewer bits.
+        return buffers[0][:, :, :stop].to(keys_BKTD.dtype), buffers[1][:, :, :stop].to(keys_BKTD.dtype)
 
     def select(self, rows_B: Tensor) -> KeyValueCache:
         """A new cache that holds copies of these rows (int64 indices, repeats allowed)."""
@@ -95,8 +97,11 @@ class KeyValueCache:
             )
         return joined
 
-    def open_column(self) -> list[tuple[Tensor, Tensor]]:
+    def open_column(self, dtype: torch.dtype = torch.float32) -> list[tuple[Tensor, Tensor]]:
         """Add a column to every block, for the caller to fill; the whole storage `[B, K, capacity, D]`, contiguous.
+
+        Args:
+            dtype: from now on everything is stored in this.
 
         Raises:
             ValueError: nothing has been fed yet.
@@ -105,8 +110,8 @@ class KeyValueCache:
         opened = []
         for block in range(len(self._buffers)):
             keys, values = self._held(block)
-            if stop > keys.shape[2] or not (keys.is_contiguous() and values.is_contiguous()):
-                keys, values = (_grown(buffer, stop - 1, stop + _ROOM) for buffer in (keys, values))
+            if stop > keys.shape[2] or not all(x.is_contiguous() and x.dtype == dtype for x in (keys, values)):
+                keys, values = (_grown(buffer.to(dtype), stop - 1, stop + _ROOM) for buffer in (keys, values))
                 self._buffers[block] = (keys, values)
             opened.append((keys, values))
         self._num_columns = [stop] * len(self._buffers)

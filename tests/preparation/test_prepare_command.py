@@ -41,7 +41,7 @@ def test_any_number_of_workers_and_any_packing_give_the_same_bytes(
     monkeypatch.setattr(blocks, "BLOCK_LEN", 3_000)
     monkeypatch.setattr(prepare, "GAMES_A_PART", 25)
     monkeypatch.setattr(games_writer, "ROWS_A_GROUP", 10)
-    for workers in (1, 2):
+    for workers in (1, 2, 8):
         out = tmp_path / f"out{workers}"
         done = run("prepare", pgn, "--out", out, "--set", f"data.workers={workers}")
         assert (done.code, done.err) == (0, "")

@@ -115,7 +115,7 @@ def probe_rows(inputs: ReportInputs) -> list[ProbeRow]:
                     ProbeRow(
                         title=METRICS[metric].title.removeprefix("probe, "),
                         model=model.label,
-                        layer=f"block {layer}" if layer else "embedding",
+                        layer=f"after block {layer}" if layer else "embedding",
                         model_cell=in_words(best),
                         control_cell=cell_of(results.find(metric, control, detail=BEST_LAYER)),
                         difference=NOTHING if difference is None else in_words(difference, signed=True),

@@ -73,13 +73,13 @@ def strength_notes(inputs: ReportInputs) -> list[str]:
     return list(dict.fromkeys(_note(results) for results in inputs.strengths))
 
 
-def model_ratings(inputs: ReportInputs) -> Iterator[tuple[PlayerRecord, RatingRecord]]:
-    """Every model in every policy that was rated, and its rating, in the order of the files."""
+def model_ratings(inputs: ReportInputs) -> Iterator[tuple[StrengthResults, PlayerRecord, RatingRecord]]:
+    """Every model in every policy that was rated, its rating and the matches behind it, in the order of the files."""
     for results in inputs.strengths:
         for player in results.players:
             rating = results.rating(player.label) if player.kind == "model" else None
             if rating is not None:
-                yield player, rating
+                yield results, player, rating
 
 
 def _rated(inputs: ReportInputs) -> list[StrengthResults]:
@@ -95,8 +95,8 @@ def _place(rating: RatingRecord) -> float:
 
 def _ratings(inputs: ReportInputs) -> TextTable:
     rows = []
-    for player, rating in model_ratings(inputs):
-        games = [p for results in inputs.strengths for p in results.pairings if player.label in (p.first, p.second)]
+    for results, player, rating in model_ratings(inputs):
+        games = [pairing for pairing in results.pairings if player.label in (pairing.first, pairing.second)]
         rows.append(
             (
                 player.model or player.label,

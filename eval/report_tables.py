@@ -243,7 +243,15 @@ def result_row(inputs: ReportInputs, metric: str, subset: str, detail: str | Non
 
 
 def _n(found: Iterable[Estimate | None]) -> str:
-    sizes = [estimate.n for estimate in found if estimate]
+    return range_of([estimate.n for estimate in found if estimate])
+
+
+def range_of(sizes: Sequence[int]) -> str:
+    """Smallest and largest number where they differ; ValueError if there is none.
+
+    >>> range_of([400, 1_400]), range_of([60, 60])
+    ('400–1,400', '60')
+    """
     return f"{min(sizes):,}" if min(sizes) == max(sizes) else f"{min(sizes):,}–{max(sizes):,}"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import chess
 
-from chesslm.errors import MoveTextError
+from chesslm.errors import MoveTextError, UnsupportedPosition
 from chesslm.notation import Notation
 from chesslm.san import WRONG_COLOUR
 
@@ -48,8 +48,7 @@ def _tolerant(notation: Notation, board: chess.Board, ids: Sequence[int], error_
     san = notation.san_of(ids)
     if san is None:
         # Not SAN: is it this text's fault or the notation's? A legal move tells.
-        example = notation.spell(board, next(iter(board.legal_moves)))
-        return None if notation.san_of(example) is None else False
+        return False if _writes_san(notation, board) else None
     if error_kind == WRONG_COLOUR:
         # SAN doesn't say whose move it is, so the sentence's SAN would be judged as if it were the other colour's.
         return False
@@ -57,3 +56,13 @@ def _tolerant(notation: Notation, board: chess.Board, ids: Sequence[int], error_
         return bool(board.parse_san(san))  # a null move is false
     except ValueError:
         return False
+
+
+def _writes_san(notation: Notation, board: chess.Board) -> bool:
+    """Whether a legal move's spelling has a SAN form; moves that a foreign vocabulary lacks say nothing."""
+    for move in board.legal_moves:
+        try:
+            return notation.san_of(notation.spell(board, move)) is not None
+        except UnsupportedPosition:
+            continue
+    return False

@@ -24,7 +24,7 @@ from chesslm.game import Game
 from chesslm.model import Decoder
 from chesslm.move_scores import Answer, MoveProbabilities, Question, ask, check_fits
 from chesslm.notation import EncodedGame, Notation
-from chesslm.token_model import TokenModel, as_token_model, batches_by_length
+from chesslm.token_model import TokenModel, as_token_model, batches_by_length, tokens_per_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,8 @@ def measure_games(model: TokenModel | Decoder, notation: Notation, games: Sequen
     for written in encoded:
         check_fits(tokens, written.ids[:-1])
     measures: dict[int, GameMeasure] = {}
-    for batch in batches_by_length([len(written.ids) for written in encoded], extra=0):
+    room = tokens_per_batch(len(notation.vocabulary))
+    for batch in batches_by_length([len(written.ids) for written in encoded], extra=0, tokens=room):
         all_nats = _token_nats(tokens, [encoded[index].ids for index in batch])
         for index, nats in zip(batch, all_nats, strict=True):
             measures[index] = _parts(notation, games[index], encoded[index], nats)

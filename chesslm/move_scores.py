@@ -23,7 +23,7 @@ from torch import Tensor
 
 from chesslm.errors import GameTooLong
 from chesslm.notation import Notation
-from chesslm.token_model import Reading, TokenModel, batches_by_length
+from chesslm.token_model import Reading, TokenModel, batches_by_length, tokens_per_batch
 from chesslm.token_tree import ROOT, TokenTree, chain
 from chesslm.vocabulary import Vocabulary
 
@@ -140,7 +140,7 @@ def ask(
     for question in questions:
         check_fits(model, question.prompt)
     lengths = [len(question.prompt) for question in questions]
-    for batch in batches_by_length(lengths, extra=TYPICAL_TREE_LEN):
+    for batch in batches_by_length(lengths, extra=TYPICAL_TREE_LEN, tokens=tokens_per_batch(len(notation.vocabulary))):
         planted = [_plant(notation, questions[index]) for index in batch]
         answered = _ask_batch(model, notation, planted, with_first_choice=with_first_choice)
         answers.update(zip(batch, answered, strict=True))

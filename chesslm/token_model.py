@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from chesslm.next_token_step import NextTokenStep
 
 Longs = npt.NDArray[np.int64]
-# Enough for matrix products to run at full speed on a few cores; keeps logits of a 4,096-token vocabulary under 100 MB.
+# Enough for matrix products to run at full speed on a few cores.
 TOKENS_PER_BATCH = 4_096
+# Logits of a batch are kept within 70 MB; a vocabulary of 50,000 would have 800 MB in a batch of so many tokens.
+_LOGITS_PER_BATCH = 4_096 * TOKENS_PER_BATCH
 
 
 class Reading(Protocol):
@@ -198,6 +200,15 @@ class DecoderReading:
         starts_B1, stops_B1 = self._bounds_B2[:, :1], self._bounds_B2[:, 1:]
         is_prompt_BS = (places >= starts_B1) & (places < stops_B1)
         return torch.from_numpy(is_prompt_BS | (places >= num_prompt_columns)).to(self.hidden_BTC.device)
+
+
+def tokens_per_batch(vocabulary_len: int) -> int:
+    """How many tokens may go through a model at once: fewer where the vocabulary is large.
+
+    >>> tokens_per_batch(300), tokens_per_batch(4_096), tokens_per_batch(50_257)
+    (4096, 4096, 333)
+    """
+    return min(TOKENS_PER_BATCH, _LOGITS_PER_BATCH // vocabulary_len)
 
 
 def batches_by_length(lengths: Sequence[int], *, extra: int, tokens: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:

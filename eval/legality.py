@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chesslm.errors import InputError
 from chesslm.inference import AnsweredPosition, Position, PositionMeasure, answered_positions
 from chesslm.san import ERROR_KINDS
 from eval.aggregation import Aggregator, Quantity, Subset, mean_of
 from eval.cloze import measure_cloze
 from eval.comparison import Column, Compared, compared, whole
 from eval.completion import measure_completion
-from eval.contenders import Contender
+from eval.contenders import Contender, fits_all
 from eval.free_running import measure_free_running
 from eval.metrics import METRICS
 from eval.players import PlayerEntrant, decision_error_kinds, decision_quantities, decisions
@@ -187,9 +188,22 @@ def measure_legality(
     if extent.free_games:
         found += measure_free_running(aggregator, contenders, num_games=extent.free_games, progress=progress)
     for num_plies, subset in RANDOM_PLIES.items() if extent.random_games else ():
-        drawn = random_positions(extent.random_games, num_plies, seed=seed)
+        drawn = _written_by_all(contenders, random_positions(extent.random_games, num_plies, seed=seed))
         found += _elsewhere(aggregator, entrants, drawn, subset, OUT_OF_DISTRIBUTION, progress)
     return study.results("legality", found.measures, found.differences)
+
+
+def _written_by_all(contenders: Sequence[Contender], positions: Sequence[Position]) -> list[Position]:
+    """The positions whose moves every vocabulary has tokens for: the same ones for all.
+
+    Raises:
+        InputError: there is none.
+    """
+    why_not = fits_all(contenders)
+    found = [position for position in positions if why_not(position.game) is None]
+    if not found:
+        raise InputError(f"--random-plies: none of {len(positions)} random games can be put to all models whole")
+    return found
 
 
 def _elsewhere(

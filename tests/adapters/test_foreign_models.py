@@ -15,6 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 from chesslm.errors import FormatError, GameTooLong, InputError, MissingToolError
+from chesslm.first_choice import judge_first_choice
 from chesslm.game import Game
 from chesslm.hugging_face import load_hugging_face
 from chesslm.inference import measure_games, move_probabilities, moves_and_first_choices
@@ -216,6 +217,47 @@ def test_contenders_are_measured_in_one_table(shelf: Any, tmp_path: Path) -> Non
             assert {("move_nats", name) for name in ("chars-pgn", "words-uci", "pgn")} <= kinds
     assert content["models"][0]["notation"] == "text-pgn"
     assert content["models"][0]["step"] is None
+
+
+def test_every_definition_of_legality_takes_foreign_models(shelf: Any, tmp_path: Path) -> None:
+    pgn = tmp_path / "games.pgn"
+    games = [" ".join(shelf.sans_of(shelf.random_board(seed, 12))) for seed in range(3)]
+    pgn.write_text("".join(f'[Site "{i}"]\n\n{moves} *\n\n' for i, moves in enumerate(games)), encoding="utf-8")
+    names = ["chars-pgn", "merged-tight", "words-uci", "words-san"]
+    models = [f"hf:{shelf.folder(name)}?{shelf.MODELS[name]}" for name in names]
+    asked = ["--retry", "--cloze", "--completion-games", "2", "--random-plies", "20"]
+    out = tmp_path / "legality.json"
+    arguments = ["legality", *models, "--games", str(pgn), "--positions", "3", *asked, "--json", str(out)]
+    result = CliRunner().invoke(app, [*arguments, "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    measures = json.loads(out.read_text(encoding="utf-8"))["measures"]
+    metrics = {measure["metric"] for measure in measures}
+    assert {"retry_no_failure", "retry_failures", "completion_legal"} <= metrics
+    assert not {metric for metric in metrics if "cloze" in metric}
+    # A token a move: most random games have a move that the vocabulary lacks, and nobody is asked about these.
+    random_plies = {measure["n"] for measure in measures if measure["subset"] == "after 10 random plies"}
+    assert len(random_plies) == 1
+    assert random_plies < {*range(1, 20)}
+
+
+def test_random_positions_that_no_vocabulary_has_are_one_line(shelf: Any, tmp_path: Path) -> None:
+    pgn = tmp_path / "games.pgn"
+    pgn.write_text("1. e4 e5 *\n", encoding="utf-8")
+    shelf.save(tmp_path / "few", shelf.word_level(["e4", "e5", "Nf3", "Nc6"]), bos=1, eos=2)
+    arguments = ["legality", f"hf:{tmp_path / 'few'}?text=san", "--games", str(pgn), "--positions", "1"]
+    with pytest.raises(InputError, match="none of 3 random games can be put to all models"):
+        CliRunner().invoke(app, [*arguments, "--random-plies", "3"], catch_exceptions=False)
+
+
+def test_a_vocabulary_that_lacks_moves_is_judged_tolerantly_where_it_can_be(shelf: Any, tmp_path: Path) -> None:
+    words = ["e4", "e5", "Nf3", "Nc6"]
+    folder = shelf.save(tmp_path / "four", shelf.word_level(words), bos=1, eos=2)
+    notation = load_hugging_face(f"hf:{folder}?text=san", device="cpu").notation
+    board, no_move = chess.Board(), [1]
+    assert judge_first_choice(notation, board, no_move).tolerant_legal is False
+    for san in words:
+        board.push_san(san)
+    assert judge_first_choice(notation, board, no_move).tolerant_legal is None
 
 
 def test_controls_of_foreign_models(shelf: Any) -> None:

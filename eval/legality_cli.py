@@ -6,10 +6,12 @@ Doesn't know: how anything is measured; what that needs is imported when the com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,10 +33,23 @@ from eval.command import (
     progress_bars,
 )
 
+if TYPE_CHECKING:
+    from chesslm.inference import AnsweredPosition, Position
+    from chesslm.quantise import Precision
+    from eval.contenders import Contender
+
 # Where nothing is asked for; a suite has its own.
 POSITIONS, SEED = 2_000, 0
 # What `--complete` asks for, where no number is given.
 COMPLETION_GAMES, FREE_GAMES, RANDOM_GAMES = 200, 200, 1_000
+
+
+class FewerBits(StrEnum):
+    """What `--precision` takes: how a copy's matrices are rounded."""
+
+    BFLOAT16 = "bfloat16"
+    INT8 = "int8"
+
 
 Positions = Annotated[
     int | None,
@@ -75,6 +90,10 @@ RandomPlies = Annotated[
     int | None,
     typer.Option("--random-plies", min=0, metavar="N", help="positions after 10, and after 20, random plies"),
 ]
+PrecisionOption = Annotated[
+    list[FewerBits] | None,
+    typer.Option("--precision", help="a copy of each model in fewer bits beside it, and what that changes; repeatable"),
+]
 Complete = Annotated[
     bool,
     typer.Option(
@@ -105,6 +124,7 @@ def legality(
     free_running: FreeGames = None,
     random_plies: RandomPlies = None,
     complete: Complete = False,
+    precision: PrecisionOption = None,
     device: ADevice = Device.AUTO,
 ) -> None:
     """How often models break the rules, and how well they foresee the moves that were played."""
@@ -114,8 +134,9 @@ def legality(
     for option, given in {"--positions": positions, "--seed": seed, "--split": split}.items():
         if suite is not None and given is not None:
             raise InputError(f"{option}: the suite {suite} decides that, so leave it out")
-    from eval.legality import Extent, measure_legality, nobody
+    from eval.legality import Extent, measure_legality
     from eval.players import load_players
+    from eval.precision import Choices, with_precisions
     from eval.predictions import Predictions
     from eval.study import prepare_study, prepare_suite
 
@@ -155,9 +176,18 @@ def legality(
                 with_new=not no_new,
                 progress=progress,
             )
-        study = replace(study, players=tuple(players))
-        predictions = None if dump is None else Predictions()
-        results = measure_legality(study, progress, extent=extent, tell=predictions.take if predictions else nobody)
+        precisions: list[Precision] = ["int8" if one is FewerBits.INT8 else "bfloat16" for one in precision or ()]
+        study = with_precisions(replace(study, players=tuple(players)), precisions)
+        predictions, choices = None if dump is None else Predictions(), Choices()
+
+        def tell(
+            contender: Contender, part: str, asked: Sequence[Position], answers: Sequence[AnsweredPosition]
+        ) -> None:
+            choices.take(contender, part, asked, answers)
+            if predictions is not None:
+                predictions.take(contender, part, asked, answers)
+
+        results = choices.added(measure_legality(study, progress, extent=extent, tell=tell), study, precisions)
     try:
         hand_out(results, json)
     finally:

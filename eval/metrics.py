@@ -113,6 +113,17 @@ METRICS: dict[str, Metric] = {
         "higher",
         f"{GREEDY}; judged by python-chess parse_san, null moves and moves of the other colour refused",
     ),
+    # Of a model in fewer bits: how often its choice is another than the original's, on the same positions.
+    "first_choice_changed": Metric(
+        "first choice changed by rounding", "rate", "wilson", "lower", f"{GREEDY}; compared as text with the original's"
+    ),
+    "lenient_move_changed": Metric(
+        "lenient move changed by rounding",
+        "rate",
+        "wilson",
+        "lower",
+        f"{MOST_PROBABLE_LEGAL}; compared with the original's",
+    ),
     "legal_mass": Metric("legal mass", "rate", "bootstrap", "higher", ALL_MOVES),
     "end_mass": Metric(
         "end mass", "rate", "bootstrap", "lower", "no decoding: full softmax where a result could be written"

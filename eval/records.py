@@ -69,7 +69,8 @@ class ModelRecord(Record):
     vocabulary_len: int = Field(description="entries")
     vocabulary_fingerprint: str = Field(description="sha256 (hex)")
     checkpoint_digest: str | None = Field(
-        description="sha256 (hex) of the weights' file; `untrained:` before it for that control; None for uniform"
+        description="sha256 (hex) of the weights' file; `untrained:` before it for that control, "
+        "`int8:` or `bfloat16:` for a copy in fewer bits; None for uniform"
     )
     params_trunk: int = Field(description="weights of blocks and last norm")
     params_embedding: int = Field(description="weights of the embedding")

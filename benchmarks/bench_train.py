@@ -12,6 +12,7 @@ import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from os import getloadavg, sched_getaffinity
@@ -24,7 +25,7 @@ from chesslm.errors import ChesslmError
 from chesslm.files import write_bytes, write_json
 from chesslm.provenance import cpu_name, source_commit
 
-FORMAT = "chesslm-bench-train/1"
+FORMAT = "chesslm-bench-train/2"
 ROOT = Path(__file__).resolve().parents[1]
 _BUSY_LOAD = 0.3
 TRAINING = {
@@ -33,14 +34,17 @@ TRAINING = {
     "train-gpt2": "plain loop around Hugging Face GPT-2",
     "train-llama": "plain loop around Hugging Face Llama",
 }
+# Who decodes -> in which precisions; the peers have no int8 of their own on a CPU.
+DECODERS = {
+    "ours": ("chesslm `sample_text`", ("float32", "bfloat16", "int8")),
+    "gpt2": ("`transformers.generate`, GPT-2", ("float32", "bfloat16")),
+    "llama": ("`transformers.generate`, Llama", ("float32", "bfloat16")),
+}
 DECODING = {
-    f"decode-{who}-{rows}": f"{what}, {rows} at once"
+    f"decode-{who}-{rows}-{precision}": f"{what}, {rows} at once, {precision}"
     for rows in (1, 64)
-    for who, what in (
-        ("ours", "chesslm `sample_text`"),
-        ("gpt2", "`transformers.generate`, GPT-2"),
-        ("llama", "`transformers.generate`, Llama"),
-    )
+    for who, (what, precisions) in DECODERS.items()
+    for precision in precisions
 }
 
 
@@ -52,17 +56,20 @@ class Row:
         name: of the peer.
         what: for people.
         size: of the model, as `train_peers.SIZES` has it.
+        threads: that it was given.
         problem: why there are no numbers; None if there are.
         num_params: weights.
         tokens_per_s: the median.
         runs: of each run.
         peak_bytes: the largest resident size of all runs.
-        ratio: how many times more tokens a second ours has at the same task; None without ours.
+        ratio: how many times more tokens a second ours has at the same task, in the same precision; in our own rows of
+            decoding, than the faster peer (int8: in whichever precision it is fastest). None without the other side.
     """
 
     name: str
     what: str
     size: str
+    threads: int
     problem: str | None
     num_params: int = 0
     tokens_per_s: float = 0.0
@@ -71,9 +78,10 @@ class Row:
     ratio: float | None = None
 
 
-def measured(data: Path, sizes: list[str], *, repeats: int, threads: int, seconds: float) -> list[Row]:
+def measured(
+    data: Path, sizes: list[str], peers: Mapping[str, str], *, repeats: int, threads: int, seconds: float
+) -> list[Row]:
     """All peers at all sizes, in turns."""
-    peers = {**TRAINING, **DECODING}
     lacks = None if find_spec("transformers") else "not installed (PyPI transformers)"
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     problems: dict[tuple[str, str], str] = {}
@@ -91,53 +99,68 @@ def measured(data: Path, sizes: list[str], *, repeats: int, threads: int, second
                     problems[name, size] = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
                 else:
                     found.setdefault((name, size), []).append(json.loads(done.stdout.splitlines()[-1]))
+    medians = {key: statistics.median(run["tokens_per_s"] for run in runs) for key, runs in found.items()}
     rows = []
     for size in sizes:
         for name, what in peers.items():
             runs = found.get((name, size), [])
             if not runs:
-                rows.append(Row(name, what, size, problems.get((name, size))))
+                rows.append(Row(name, what, size, threads, problems.get((name, size))))
                 continue
-            speeds = tuple(run["tokens_per_s"] for run in runs)
-            kind, _, *batch = name.split("-")
-            ours = [run["tokens_per_s"] for run in found.get(("-".join([kind, "ours", *batch]), size), [])]
-            median = statistics.median(speeds)
             rows.append(
                 Row(
                     name,
                     what,
                     size,
+                    threads,
                     None,
                     num_params=int(runs[0]["num_params"]),
-                    tokens_per_s=median,
-                    runs=speeds,
+                    tokens_per_s=medians[name, size],
+                    runs=tuple(run["tokens_per_s"] for run in runs),
                     peak_bytes=int(max(run["peak_bytes"] for run in runs)),
-                    ratio=statistics.median(ours) / median if ours else None,
+                    ratio=ratio(name, {key: speed for (key, its_size), speed in medians.items() if its_size == size}),
                 )
             )
     return rows
 
 
-def table(rows: list[Row], *, threads: int, repeats: int, load: float) -> str:
+def ratio(name: str, speeds: Mapping[str, float]) -> float | None:
+    """As `Row` says; `speeds` are the tokens a second of peers at one size.
+
+    >>> ratio("decode-gpt2-1-float32", {"decode-gpt2-1-float32": 2.0, "decode-ours-1-float32": 8.0})
+    4.0
+    """
+    kind, who, *task = name.split("-")
+    if kind == "decode" and who == "ours":
+        rows, precision = task
+        known = ("float32", "bfloat16") if precision == "int8" else (precision,)
+        peers = [speeds.get(f"{kind}-{peer}-{rows}-{one}", 0.0) for peer in DECODERS if peer != who for one in known]
+        return speeds[name] / max(peers) if max(peers) else None
+    ours = speeds.get("-".join([kind, "ours", *task]))
+    return None if ours is None else ours / speeds[name]
+
+
+def table(rows: list[Row], *, threads: Sequence[int], repeats: int, load: float) -> str:
     """Markdown."""
     lines = [
-        f"{threads} threads of {len(sched_getaffinity(0))} cores ({cpu_name()}), medians of {repeats} runs, commit "
-        f"{source_commit()}."
+        f"{', '.join(map(str, threads))} threads of {len(sched_getaffinity(0))} cores ({cpu_name()}), medians of "
+        f"{repeats} runs, commit {source_commit()}. Times as fast: in the same precision, our own rows against "
+        "the faster peer; int8, of which the peers have none, against the fastest in any precision."
     ]
     if load > _BUSY_LOAD:
         lines.append(f"**The machine had other work (load average {load:.1f}).**")
     lines += [
         "",
-        "| model | weights | tokens/s | peak memory | chesslm is so many times as fast |",
-        "|---|---|---|---|---|",
+        "| model | threads | weights | tokens/s | peak memory | chesslm is so many times as fast |",
+        "|---|---|---|---|---|---|",
     ]
     for row in rows:
         if row.problem is not None:
-            lines.append(f"| {row.what} ({row.size}) | | {row.problem} | | |")
+            lines.append(f"| {row.what} ({row.size}) | {row.threads} | | {row.problem} | | |")
         else:
             ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
             lines.append(
-                f"| {row.what} ({row.size}) | {row.num_params:,} | {row.tokens_per_s:,.0f} "
+                f"| {row.what} ({row.size}) | {row.threads} | {row.num_params:,} | {row.tokens_per_s:,.0f} "
                 f"| {row.peak_bytes / 1e6:,.0f} MB | {ratio} |"
             )
     return "\n".join([*lines, ""])
@@ -152,13 +175,26 @@ def main(
     ),
     size: Annotated[list[str] | None, typer.Option(help="1M or 5M; repeatable; both if absent")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="runs of every peer")] = 3,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores if absent")] = None,
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="CPU threads; repeatable; one and all cores if absent (training: all)"),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="PREFIX", help="peers whose name begins so: train, decode-ours")
+    ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="measured seconds of a run, after warming up")] = 15.0,
 ) -> None:
     """Measure training and decoding beside Hugging Face models of the same shape."""
-    load, used = getloadavg()[0], threads or len(sched_getaffinity(0))
+    load = getloadavg()[0]
+    used = threads or sorted({1, len(sched_getaffinity(0))})
     try:
-        rows = measured(data.resolve(), size or ["1M", "5M"], repeats=repeats, threads=used, seconds=seconds)
+        rows = []
+        for number in used:
+            peers = {**(TRAINING if number == max(used) else {}), **DECODING}
+            chosen = {name: what for name, what in peers.items() if name.startswith(only or "")}
+            rows += measured(
+                data.resolve(), size or ["1M", "5M"], chosen, repeats=repeats, threads=number, seconds=seconds
+            )
         record = {"format": FORMAT, "threads": used, "repeats": repeats, "seconds": seconds, "load": load}
         record |= {"commit": source_commit(), "cpu": cpu_name(), "rows": [asdict(row) for row in rows]}
         text = table(rows, threads=used, repeats=repeats, load=load)

@@ -5,7 +5,8 @@ eager float32, AdamW, rows of consecutive tokens cut from all games, as nanoGPT 
 Doesn't know: repetitions and tables (`bench_train`).
 
 Tokens are counted alike: the ones that are predicted, no padding. Decoding is greedy and doesn't stop: equal prompts,
-equally many new tokens, both with their caches.
+equally many new tokens, both with their caches; in a reduced precision the peers' weights, sums between layers and
+caches are bfloat16, ours as `chesslm.quantise` has it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from chesslm.model import Decoder
 from chesslm.notation import Notation
 from chesslm.notation.registry import load_notation
 from chesslm.optimiser import Optimiser
+from chesslm.quantise import rounded
 from chesslm.sampling import sample_text
 from chesslm.token_games import TokenGames, read_token_games
 
@@ -153,13 +155,13 @@ def decoded(write: Callable[[], int], *, seconds: float) -> dict[str, float]:
 
 
 def run(name: str, size: str, data: Path, *, threads: int, seconds: float) -> dict[str, Any]:
-    """One peer by its name: `train-ours`, `train-gpt2`, `decode-llama-64` and the like."""
+    """One peer by its name: `train-ours`, `train-gpt2`, `decode-llama-64-bfloat16` and the like."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     shape = SIZES[size]
     games, notation = read_games(data)
     vocabulary_len = len(notation.vocabulary)
-    kind, who, *batch = name.split("-")
+    kind, who, *task = name.split("-")
     is_ours = who.startswith("ours")
     ours = fresh_model(shape, vocabulary_len, seed=0)
     model: Any = ours if is_ours else plain_model(who, shape, vocabulary_len)
@@ -172,16 +174,19 @@ def run(name: str, size: str, data: Path, *, threads: int, seconds: float) -> di
         )
         found = timed(steps, warm_up_s=seconds / 2, seconds=seconds)
     else:
-        num_rows = int(batch[0])
+        num_rows, precision = int(task[0]), task[1]
         begin = notation.vocabulary.begin_id
         # Neither may stop early: every row gets all its tokens, with a cache, greedily, after a prompt of one token.
         endless: Any = SimpleNamespace(vocabulary=SimpleNamespace(end_id=-1))
         model.eval()
         if is_ours:
+            writer = rounded(
+                ours, "int8" if precision == "int8" else "bfloat16" if precision == "bfloat16" else "float32"
+            )
 
             def write() -> int:
                 texts = sample_text(
-                    ours,
+                    writer,
                     endless,
                     prefixes=[[begin]] * num_rows,
                     temperature=0.0,
@@ -190,6 +195,7 @@ def run(name: str, size: str, data: Path, *, threads: int, seconds: float) -> di
                 )
                 return sum(map(len, texts))
         else:
+            model.to(getattr(torch, precision))
 
             def write() -> int:
                 start = torch.full((num_rows, 1), begin)

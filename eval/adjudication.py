@@ -28,7 +28,7 @@ Result = Literal["1-0", "0-1", "1/2-1/2"]
 By = Literal["stockfish", "material"]
 
 _HASH_MEGABYTES = 16
-_TIMEOUT_S = 120.0
+TIMEOUT_S = 60.0  # an engine that lies is waited for, too: python-chess drops its answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,12 @@ class Adjudicator(ClosingPlayer):
     Args:
         stockfish: the engine's path; None to count material.
         nodes: positions it searches.
+        timeout_s: seconds for a verdict; then the engine is ended.
     """
 
-    def __init__(self, stockfish: Path | None, *, nodes: int = NODES) -> None:
+    def __init__(self, stockfish: Path | None, *, nodes: int = NODES, timeout_s: float = TIMEOUT_S) -> None:
         self._stockfish = stockfish
+        self._timeout_s = timeout_s
         self._nodes = nodes
         self._engine: UciPlayer | None = None
 
@@ -90,7 +92,7 @@ class Adjudicator(ClosingPlayer):
     def _ask(self, stockfish: Path, board: chess.Board) -> Verdict:
         if self._engine is None:
             options: dict[str, str | int | bool | None] = {"Threads": 1, "Hash": _HASH_MEGABYTES}
-            self._engine = UciPlayer(stockfish, nodes=self._nodes, options=options, timeout_s=_TIMEOUT_S)
+            self._engine = UciPlayer(stockfish, nodes=self._nodes, options=options, timeout_s=self._timeout_s)
         value = self._engine.best_lines(board, 1)[0].centipawns
         value = value if board.turn == chess.WHITE else -value
         text = f"Stockfish, {self._nodes:,} nodes: {value:+d} centipawns for White"

@@ -60,7 +60,7 @@ def random_plies(game: Game, count: int, seed: int) -> list[int]:
     """Some plies of a game, in order, all of them if there are no more; they depend on the seed and the moves alone.
 
     >>> random_plies(Game("a", ("e4", "e5", "Nf3", "Nc6", "Bb5"), "*"), count=3, seed=0)
-    [1, 2, 3]
+    [0, 2, 4]
     """
     generator = random.Random(f"{seed}|{' '.join(game.san)}")
     return sorted(generator.sample(range(len(game.san)), min(count, len(game.san))))

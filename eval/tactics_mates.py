@@ -21,7 +21,7 @@ NO_MATE = "no position with a mate in one"
 def mating_moves(board: chess.Board) -> list[chess.Move]:
     """The legal moves that checkmate, in python-chess's order a kind of piece.
 
-    >>> [move.uci() for move in mating_moves(chess.Board("6k1/5ppp/8/8/8/8/8/K2RR3 w - - 0 1"))]
+    >>> sorted(move.uci() for move in mating_moves(chess.Board("6k1/5ppp/8/8/8/8/8/K2RR3 w - - 0 1")))
     ['d1d8', 'e1e8']
     """
     return [move for move in _possible_checks(board) if _mates(board, move)]

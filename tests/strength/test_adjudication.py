@@ -34,7 +34,7 @@ def test_an_engine_that_fails_twice_leaves_it_to_material(
     engine = scripted(mode, 0)
     board = chess.Board()
     board.push_san("e4")
-    with caplog.at_level(logging.WARNING), Adjudicator(engine.path, nodes=10) as adjudicator:
+    with caplog.at_level(logging.WARNING), Adjudicator(engine.path, nodes=10, timeout_s=3) as adjudicator:
         verdict = adjudicator.judge(board)
     assert verdict.by == "material"
     assert engine.num_started == 2

@@ -68,7 +68,8 @@ bench-train: $(DEMO)/.prepared
 
 # Quality at equal wall time; needs `pip install transformers`. More options: BENCH_FLAGS.
 bench-quality: $(if $(filter $(DEMO)/data,$(DATA)),$(DEMO)/.prepared,$(READY))
-	$(BIN)/python -m benchmarks.equal_time $(DATA) --out $(BENCH) --minutes $(MINUTES) $(BENCH_FLAGS)
+	$(BIN)/python -m benchmarks.equal_time $(DATA) --out $(BENCH) --minutes $(MINUTES) \
+	  --set model.context_len=1024 $(BENCH_FLAGS)
 
 RESULTS_OF := $(RESULTS_MODELS:%=--model %)
 RESULTS_ON := --games $(GAMES) --seed $(RESULTS_SEED) --force

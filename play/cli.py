@@ -28,7 +28,9 @@ app = typer.Typer(help="Play against a model in the terminal.", add_completion=F
 def play(
     model: Annotated[
         str | None,
-        typer.Option(help="a run folder, a checkpoint, a shipped model's name, or random; a shipped model if absent"),
+        typer.Option(
+            help="a run folder, a checkpoint, a shipped model's name, hf:FOLDER, or random; a shipped model if absent"
+        ),
     ] = None,
     colour: Annotated[Colour, typer.Option(help="your colour; random tosses a coin for each game")] = "white",
     temperature: Annotated[

@@ -22,6 +22,7 @@ from play.inert_text import inert
 from play.torch_loading import open_torch_library
 
 RANDOM = "random"
+_FOREIGN = "hf:"  # `chesslm.hugging_face.PREFIX`, which importing would bring torch
 HOW_TO_GET_ONE = "train one with `make demo`, then play it with `--model demo/runs/pgn` (or play --model random)"
 
 
@@ -159,7 +160,9 @@ def absent(name: str | None, policy: Policy) -> Opponent:
 
 
 def open_opponent(name: str | None, policy: Policy) -> Opponent:
-    """The opponent called `name`: "random", a checkpoint, a run folder or a shipped model; None: a shipped model.
+    """The opponent called `name`: "random", a checkpoint, a run folder, a shipped or (`hf:…`) a Hugging Face model.
+
+    None is a shipped model.
 
     Raises:
         UserError: there is no such model, or none is shipped and none was named.
@@ -169,13 +172,18 @@ def open_opponent(name: str | None, policy: Policy) -> Opponent:
             raise InputError("--temperature, --top-k and --top-p mean nothing to --model random")
         return Opponent(RandomPlayer(seed=policy.seed), asked=name)
     open_torch_library()
-    from chesslm.checkpoints import load_model
+    from chesslm.checkpoints import LoadedModel, load_model
+    from chesslm.hugging_face import HuggingFaceModel, load_hugging_face
     from chesslm.model_player import ModelPlayer
 
-    loaded = load_model(name or _shipped())
+    asked = name or _shipped()
+    loaded: LoadedModel | HuggingFaceModel = (
+        load_hugging_face(asked) if asked.startswith(_FOREIGN) else load_model(asked)
+    )
+    checkpoint = loaded if isinstance(loaded, LoadedModel) else None
 
     def reopen(policy: Policy) -> ModelPlayer:
-        return ModelPlayer(loaded.model, loaded.notation, name=loaded.name, loaded=loaded, **policy.model_dump())
+        return ModelPlayer(loaded.model, loaded.notation, name=loaded.name, loaded=checkpoint, **policy.model_dump())
 
     return Opponent(reopen(policy), policy, loaded.digest, loaded.notation.name, name, loaded.notation, reopen)
 
@@ -183,10 +191,12 @@ def open_opponent(name: str | None, policy: Policy) -> Opponent:
 def check_name(name: str | None) -> None:
     """Whether a name names anything, without loading it.
 
+    A Hugging Face model is only looked for when it is loaded.
+
     Raises:
         InputError: there is no such model, or none is shipped and none was named.
     """
-    if name != RANDOM:
+    if name != RANDOM and not (name or "").startswith(_FOREIGN):
         from chesslm.checkpoints import find_checkpoint
 
         find_checkpoint(name or _shipped())

@@ -120,6 +120,14 @@ def word_level(words: list[str]) -> Tokenizer:
     return tokeniser
 
 
+def squares() -> Tokenizer:
+    """A token a square."""
+    vocabulary = {word: place for place, word in enumerate([*chess.SQUARE_NAMES, *" ;nbrq"])}
+    tokeniser = Tokenizer(models.WordLevel(vocabulary))
+    tokeniser.pre_tokenizer = pre_tokenizers.Split(Regex("[a-h][1-8]|."), "isolated")
+    return tokeniser
+
+
 def uci_words() -> list[str]:
     squares = chess.SQUARE_NAMES
     words = [start + end for start in squares for end in squares if start != end]
@@ -170,6 +178,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "bpe-pgn": lambda folder: save(folder, byte_level(), bos=0, eos=0, unused=5),
     "bpe-san": lambda folder: save(folder, byte_level(), kind="llama", bos=0, eos=0),
     "merged-tight": lambda folder: save(folder, merged(), bos=0, eos=0),
+    "squares-uci": lambda folder: save(folder, squares()),
     "llama-uci": lambda folder: save(folder, llama_like(), kind="llama", bos=1, eos=2),
     "words-san": lambda folder: save(folder, word_level(SAN_WORDS), bos=1, eos=2),
     "words-uci": lambda folder: save(folder, word_level(uci_words()), bos=1, eos=2),
@@ -182,6 +191,7 @@ MODELS = {
     "bpe-pgn": "text=pgn",
     "bpe-san": "text=san",
     "merged-tight": "text=pgn-tight",
+    "squares-uci": "text=uci&prefix=;",
     "llama-uci": "text=uci",
     "words-san": "text=san",
     "words-uci": "text=uci",

@@ -23,6 +23,7 @@ from chesslm.model_player import load_player
 from chesslm.written_game import read_written_game
 from eval.cli import app
 from eval.contenders import NO_TOKENS, fits_all, load_contenders
+from play.opponent import Policy, check_name, open_opponent
 
 
 def direct(loaded: Any, tokeniser: Any, before: str, texts: list[str], begin: list[int], allowed: Any) -> list[float]:
@@ -187,6 +188,18 @@ def test_a_player_decides_as_any_other(shelf: Any) -> None:
     assert math.fsum(p for _, p in decision.candidates) == pytest.approx(decision.legal_mass or 0)
 
 
+def test_people_can_play_against_one(shelf: Any) -> None:
+    name = f"hf:{shelf.folder('chars-pgn')}?text=pgn"
+    check_name(name)
+    opponent = open_opponent(name, Policy())
+    assert (opponent.notation, opponent.options) == ("text-pgn", ["--model", name])
+    assert "it can only begin at chess's start position" in opponent.refusal(
+        chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1")
+    )
+    with opponent.under(Policy(temperature=0.5)).player as player:
+        assert player.choose_many([chess.Board()])[0].move in chess.Board().legal_moves
+
+
 def test_a_long_game_is_too_long(shelf: Any, tmp_path: Path) -> None:
     shelf.save(tmp_path / "short", shelf.characters(), context_len=80)
     loaded = load_hugging_face(f"hf:{tmp_path / 'short'}?text=pgn", device="cpu")
@@ -221,9 +234,9 @@ def test_contenders_are_measured_in_one_table(shelf: Any, tmp_path: Path) -> Non
 
 def test_every_definition_of_legality_takes_foreign_models(shelf: Any, tmp_path: Path) -> None:
     pgn = tmp_path / "games.pgn"
-    games = [" ".join(shelf.sans_of(shelf.random_board(seed, 12))) for seed in range(3)]
+    games = [" ".join(shelf.sans_of(shelf.random_board(seed, 40))) for seed in range(3)]
     pgn.write_text("".join(f'[Site "{i}"]\n\n{moves} *\n\n' for i, moves in enumerate(games)), encoding="utf-8")
-    names = ["chars-pgn", "merged-tight", "words-uci", "words-san"]
+    names = ["chars-pgn", "squares-uci", "words-san"]
     models = [f"hf:{shelf.folder(name)}?{shelf.MODELS[name]}" for name in names]
     asked = ["--retry", "--cloze", "--completion-games", "2", "--random-plies", "20"]
     out = tmp_path / "legality.json"
@@ -233,7 +246,11 @@ def test_every_definition_of_legality_takes_foreign_models(shelf: Any, tmp_path:
     measures = json.loads(out.read_text(encoding="utf-8"))["measures"]
     metrics = {measure["metric"] for measure in measures}
     assert {"retry_no_failure", "retry_failures", "completion_legal"} <= metrics
-    assert not {metric for metric in metrics if "cloze" in metric}
+    clozes = {
+        (measure["metric"], measure["model"].split("?")[0]) for measure in measures if "cloze" in measure["metric"]
+    }
+    scores = ("legal_move", "r_precision", "exact_move")
+    assert clozes == {(f"square_cloze_{score}", "squares-uci") for score in scores}
     # A token a move: most random games have a move that the vocabulary lacks, and nobody is asked about these.
     random_plies = {measure["n"] for measure in measures if measure["subset"] == "after 10 random plies"}
     assert len(random_plies) == 1

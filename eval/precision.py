@@ -29,6 +29,8 @@ def with_precisions(study: Study, precisions: Sequence[Precision]) -> Study:
     Raises:
         InputError: a model is somebody else's, so its layers aren't known here.
     """
+    if not precisions:
+        return study
     contenders: list[Contender] = []
     for contender in study.contenders:
         contenders.append(contender)

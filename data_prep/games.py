@@ -37,23 +37,36 @@ _HEADERS = re.compile(
     rb"(?:[ \t\r\n\0]|\xef\xbb\xbf)*+"  # what stands before the first line
     rb"(?:[ \t]*+(?:\[[^\r\n]*+|%[^\r\n]*+)(?:\r\n|[\r\n]|\Z))*+"
 )
-# Groups that look ahead are atomic, not possessive: Python up to 3.11.4 loses matches of the latter (gh-101955).
-_COMMENT = rb"\{(?>(?:[^}\r\n]++|" + _LINE_END_INSIDE + rb")*)"
+
+
+def _possessive(group: bytes) -> bytes:
+    """A pattern for a group that looks ahead, as often as it matches, nothing given back.
+
+    Up to Python 3.11.4, `*+` loses matches of such groups (gh-101955). An atomic group, which means the same, stands in
+    there; it needs memory for each repetition.
+    """
+    is_right = re.fullmatch(rb'(?:[^"]|"(?!]))*+"]', b'a"]') is not None
+    return rb"(?:" + group + rb")*+" if is_right else rb"(?>(?:" + group + rb")*)"
+
+
+_COMMENT = rb"\{" + _possessive(rb"[^}\r\n]++|" + _LINE_END_INSIDE)
 _MOVETEXT = re.compile(
-    rb"(?>(?:"
-    rb"[^{;\r\n]++"
-    rb"|\{[^}\r\n]*+\}"  # the usual comment
-    rb"|[\r\n]++%[^\r\n]*+"
-    rb"|" + _LINE_END_INSIDE + rb"(?!" + _UNTAGGED + rb")"
-    rb"|;[^\r\n]*+"
-    rb"|" + _COMMENT + rb"\}"  # over several lines
-    rb"|\{[^{}]{0,%d}+\}" % MAX_COMMENT_ACROSS_LEN + rb"|(?P<open>" + _COMMENT + rb")"
-    rb")*)"
+    _possessive(
+        rb"(?<=[\r\n])%[^\r\n]*+"
+        rb"|[^{;\r\n]++"
+        rb"|\{[^}\r\n]*+\}"  # the usual comment
+        rb"|" + _LINE_END_INSIDE + rb"(?!" + _UNTAGGED + rb")"
+        rb"|;[^\r\n]*+"
+        rb"|" + _COMMENT + rb"\}"  # over several lines
+        rb"|\{[^{}]{0,%d}+\}" % MAX_COMMENT_ACROSS_LEN + rb"|(?P<open>" + _COMMENT + rb")"
+    )
 )
 _BLANK_THEN_TAG = re.compile(rb"([ \t\0]*+[\r\n][ \t\r\n\0]*+)" + BORDER)
 _LINE_THEN_TAG = re.compile(rb"[\r\n](?=" + BORDER + rb")")
 _TAG_PAIR = re.compile(
-    rb"\[[ \t]*+([A-Za-z0-9_]++)[ \t]++\"((?>(?:[^\"\\\r\n]++|\\[^\r\n]|\"(?![ \t]*+\]))*))\"[ \t]*+\]",
+    rb"\[[ \t]*+([A-Za-z0-9_]++)[ \t]++\"("
+    + _possessive(rb"[^\"\\\r\n]++|\\[^\r\n]|\"(?![ \t]*+\])")
+    + rb")\"[ \t]*+\]",
 )
 _ESCAPED = re.compile(rb"\\([\"\\])")
 

@@ -169,8 +169,8 @@ class CopySpans(Protocol):
         ...
 
 
-def _copy_entry(stamp: int) -> tuple[CopySpans, CopySpans]:
-    """The second entry point, compiled and interpreted."""
+def _copy_entry(stamp: int) -> CopySpans:
+    """The second entry point, compiled."""
 
     def copy_spans(text: Bytes, starts: Longs, ends: Longs, out: Bytes) -> None:
         _stamp = stamp
@@ -181,8 +181,8 @@ def _copy_entry(stamp: int) -> tuple[CopySpans, CopySpans]:
                     out[place] = text[at]
                     place += 1
 
-    return compile_kernel(copy_spans), copy_spans
+    return compile_kernel(copy_spans)
 
 
 scan_games, scan_games_interpreted = _entry(sources_stamp(*SOURCES))
-copy_spans, copy_spans_interpreted = _copy_entry(sources_stamp(*SOURCES))
+copy_spans = _copy_entry(sources_stamp(*SOURCES))

@@ -132,6 +132,13 @@ def test_a_monster_is_one_game_marked_as_too_long_and_the_next_is_found(block_le
     assert games[1].offset == text.index(b'[White "b"]')
 
 
+def test_a_million_blank_lines_are_a_game_and_no_wait_without_end() -> None:
+    text = b'[White "a"]\n\n1. d4' + b"\n" * 1_000_000 + b'[White "b"]\n\n1. d4 *\n'
+    raws = list(split_games([text]))
+    second = text.index(b'[White "b"]')
+    assert [raw.num_bytes for raw in raws] == [second, len(text) - second]
+
+
 def test_a_monster_at_the_end_is_accounted_for() -> None:
     text = b'[White "a"]\n\n1. d4 *\n\n' + b"x" * (3 * MAX_GAME_LEN)
     assert sum(raw.num_bytes for raw in split_games(blocks_of(text, 1 << 20))) == len(text)

@@ -45,8 +45,8 @@ def test_any_number_of_workers_and_any_packing_give_the_same_bytes(
         out = tmp_path / f"out{workers}"
         done = run("prepare", pgn, "--out", out, "--set", f"data.workers={workers}")
         assert (done.code, done.err) == (0, "")
-    one, two = files_of(tmp_path / "out1"), files_of(tmp_path / "out2")
-    assert one == two
+    one, two, eight = (files_of(tmp_path / f"out{workers}") for workers in (1, 2, 8))
+    assert one == two == eight
     assert {"games/part-00000.parquet", "games/part-00002.parquet", "tokens/pgn/train-00002.safetensors"} <= set(one)
     assert {"tokens/english/tokenizer.json", "tokens/english/vocabulary.json"} <= set(one)
     assert [len(pq.read_table(tmp_path / f"out1/games/part-0000{n}.parquet")) for n in range(3)] == [25, 25, 10]

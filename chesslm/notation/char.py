@@ -25,8 +25,10 @@ import regex
 
 from chesslm.errors import FormatError, GameTooLong
 from chesslm.game import RESULTS, Game
+from chesslm.notation.frame import plies_and_result
 from chesslm.notation.pgn import MAX_MOVE_NUMBER
-from chesslm.notation.san_notation import Ids, SanNotation, require_vocabulary
+from chesslm.notation.san_notation import Ids, SanNotation
+from chesslm.notation.stored_vocabulary import require_vocabulary
 from chesslm.san import UNREADABLE, fault, judge, parse
 from chesslm.vocabulary import Vocabulary
 
@@ -106,7 +108,7 @@ class CharNotation(SanNotation):
         Raises:
             FormatError: the ids are not a whole game of this notation.
         """
-        rest, result = self._plies_and_result(ids)
+        rest, result = plies_and_result(self.name, self.vocabulary, ids)
         words = self.text(rest).split(" ")
         game = Game("", tuple(word for word in words if word and not word.endswith(".")), result)
         try:

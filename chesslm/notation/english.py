@@ -23,7 +23,9 @@ import chess
 from chesslm.errors import FormatError
 from chesslm.game import Game
 from chesslm.notation.bpe import Bpe, train
-from chesslm.notation.san_notation import Ids, SanNotation, choose, read_vocabulary, vocabulary_bytes
+from chesslm.notation.frame import plies_and_result
+from chesslm.notation.san_notation import Ids, SanNotation, choose
+from chesslm.notation.stored_vocabulary import read_vocabulary, vocabulary_bytes
 from chesslm.notation.wording import FOLLOWS, MARK_WORDS, WORDINGS, Grammar, Wording
 from chesslm.san import UNREADABLE, WRONG_COLOUR, fault, judge, split_mark
 from chesslm.vocabulary import Vocabulary
@@ -92,7 +94,7 @@ class EnglishNotation(SanNotation):
         Raises:
             FormatError: the ids are not a whole game of this notation.
         """
-        plies, result = self._plies_and_result(ids)
+        plies, result = plies_and_result(self.name, self.vocabulary, ids)
         sans: list[str] = []
         try:
             for is_white, san in self._grammar.sentences(self._join(plies)):

@@ -28,7 +28,9 @@ import regex
 
 from chesslm.errors import FormatError, GameTooLong
 from chesslm.game import RESULTS, Game
-from chesslm.notation.san_notation import Ids, SanNotation, require_vocabulary
+from chesslm.notation.frame import plies_and_result
+from chesslm.notation.san_notation import Ids, SanNotation
+from chesslm.notation.stored_vocabulary import require_vocabulary
 from chesslm.san import KINGSIDE, QUEENSIDE, UNREADABLE, fault, judge, parse
 from chesslm.vocabulary import Vocabulary
 
@@ -122,7 +124,7 @@ class PgnNotation(SanNotation):
         Raises:
             FormatError: the ids are not a whole game of this notation.
         """
-        rest, result = self._plies_and_result(ids)
+        rest, result = plies_and_result(self.name, self.vocabulary, ids)
         sans: list[str] = []
         place = 0
         while place < len(rest):

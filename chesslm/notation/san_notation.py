@@ -10,16 +10,15 @@ SANs up to and including the ply chooses: no board is needed, and `spell` makes 
 from __future__ import annotations
 
 import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import chess
 
-from chesslm.errors import FormatError
 from chesslm.game import Game
 from chesslm.notation.base import EncodedGame, PlyPiece
 from chesslm.notation.history import History
+from chesslm.notation.stored_vocabulary import vocabulary_bytes
 from chesslm.san import legal_sans, mark_after, split_mark
 from chesslm.vocabulary import Vocabulary
 
@@ -183,19 +182,6 @@ class SanNotation(ABC):
     def _whole_ply(self, ply: int, core: str, mark: str, cores_before: str) -> Ids:
         return (*self._before(ply), *self._chosen(ply, core, cores_before), *self._follows[mark])
 
-    def _plies_and_result(self, ids: Sequence[int]) -> tuple[list[int], str]:
-        """What stands between begin and result, and the result; FormatError if the frame isn't whole."""
-        results = {token_id: result for result, token_id in self._vocabulary.result_ids.items()}
-        if len(ids) < 3 or ids[0] != self._vocabulary.begin_id or ids[-1] != self._vocabulary.end_id:
-            raise FormatError(f"not a whole {self._name} game: it needs a begin, a result and an end token")
-        if ids[-2] not in results:
-            raise FormatError(f"not a whole {self._name} game: no result stands before the end token")
-        plies = list(ids[1:-2])
-        for place, token_id in enumerate(plies, start=1):
-            if not 0 <= token_id < len(self._vocabulary) or token_id in self._vocabulary.not_a_move_ids:
-                raise FormatError(f"not a {self._name} game: token {token_id} can't stand at place {place}")
-        return plies, results[ids[-2]]
-
 
 def choose(seed: str, cores_before: str, core: str, num_wordings: int) -> int:
     """The index of the wording that a game writes for a ply.
@@ -208,38 +194,3 @@ def choose(seed: str, cores_before: str, core: str, num_wordings: int) -> int:
     """
     digest = hashlib.sha256(f"{seed}{cores_before}{core}".encode("ascii")).digest()
     return int.from_bytes(digest[:8], "big") % num_wordings
-
-
-def vocabulary_bytes(vocabulary: Vocabulary) -> bytes:
-    """The content of `vocabulary.json`: one token a line, so that people can read it and diffs stay small."""
-    return (json.dumps(vocabulary.to_json(), indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def read_vocabulary(resources: Mapping[str, bytes], source: str) -> Vocabulary:
-    """The vocabulary among resource files.
-
-    Raises:
-        FormatError: missing, not JSON, or not a vocabulary; names `source`.
-    """
-    try:
-        payload = json.loads(resources["vocabulary.json"])
-    except KeyError as error:
-        raise FormatError(f"{source}: no vocabulary.json") from error
-    except ValueError as error:
-        raise FormatError(f"{source}: vocabulary.json is not JSON: {error}") from error
-    return Vocabulary.from_json(payload, source=source)
-
-
-def require_vocabulary(name: str, computed: Vocabulary, resources: Mapping[str, bytes], source: str) -> Vocabulary:
-    """The computed vocabulary of a notation, if it is the one among resource files.
-
-    Raises:
-        FormatError: it isn't; names both fingerprints.
-    """
-    stored = read_vocabulary(resources, source)
-    if stored.fingerprint != computed.fingerprint:
-        raise FormatError(
-            f"{source}: its vocabulary has fingerprint {stored.fingerprint[:12]}, "
-            f"but the {name} vocabulary has {computed.fingerprint[:12]}"
-        )
-    return computed

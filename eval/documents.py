@@ -1,6 +1,7 @@
 """Results files: one JSON document a `.json` file, or one a line of a `.jsonl` file that grows.
 
-Knows: how a document is written whole or appended durably, and how either kind of file is read.
+Knows: how a document is written whole or appended durably, how either kind of file is read, and where a document
+says what it is.
 Doesn't know: what the documents say (`records`, `strength_records`).
 """
 
@@ -98,6 +99,15 @@ def read_documents(path: Path) -> Iterator[tuple[str, Any]]:
             yield f"{path}, result {number}", document
     else:
         yield str(path), read_json(path)
+
+
+def format_of(document: Any) -> Any:
+    """The format that a document says it has; for one that can't say, its type.
+
+    >>> format_of({"format": "chesslm-results/1"}), format_of([])
+    ('chesslm-results/1', 'list')
+    """
+    return document.get("format") if isinstance(document, dict) else type(document).__name__
 
 
 def _whole_length(file: IO[bytes], path: Path) -> int:

@@ -23,13 +23,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chesslm.errors import FormatError
 from chesslm.files import read_json
-from eval.documents import write_document
+from eval.documents import format_of, write_document
 from eval.metrics import Unit
 
 RESULTS_FORMAT: Literal["chesslm-results/1"] = "chesslm-results/1"
@@ -55,6 +55,9 @@ class Record(BaseModel):
     """Frozen, strict, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+Found = TypeVar("Found", bound=Record)
 
 
 class ModelRecord(Record):
@@ -278,12 +281,26 @@ def parse_results(content: Any, where: str) -> Results:
     Raises:
         FormatError: not results of this format; names the place and the first wrong key.
     """
-    found = content.get("format") if isinstance(content, dict) else type(content).__name__
-    if found != RESULTS_FORMAT:
-        raise FormatError(f"{where}: expected {RESULTS_FORMAT}, found {found!r}")
+    return parse_document(content, where, Results, expected=RESULTS_FORMAT)
+
+
+def parse_document(document: Any, where: str, kind: type[Found], *, expected: str) -> Found:
+    """What a document holds.
+
+    Args:
+        document: decoded JSON.
+        where: it stands; for messages.
+        kind: what it must be.
+        expected: its format.
+
+    Raises:
+        FormatError: of another format, or not as its records are; names the place and the first wrong key.
+    """
+    if format_of(document) != expected:
+        raise FormatError(f"{where}: expected {expected}, found {format_of(document)!r}")
     try:
         # JSON mode: strict, but arrays become tuples.
-        return Results.model_validate_json(json.dumps(content))
+        return kind.model_validate_json(json.dumps(document))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"

@@ -15,7 +15,7 @@ from typing import Any
 
 from chesslm.errors import FormatError, InputError
 from chesslm.files import digest_json
-from eval.documents import read_documents
+from eval.documents import format_of, read_documents
 from eval.learning_curves import RunCurve, read_run_curve
 from eval.match_log import CONFIG_FILE, GAMES_FILE
 from eval.records import (
@@ -147,7 +147,7 @@ def labels_of(inputs: ReportInputs) -> list[str]:
 
 def _parse(document: Any, where: str) -> Results | StrengthResults:
     """Results of whichever format the document says."""
-    found = document.get("format") if isinstance(document, dict) else type(document).__name__
+    found = format_of(document)
     if found == RESULTS_FORMAT:
         return parse_results(document, where)
     if found == STRENGTH_FORMAT:

@@ -14,16 +14,14 @@ The same command on the same inputs writes the same bytes: there is no date in i
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from chesslm.errors import FormatError
 from chesslm.files import read_json
 from eval.documents import write_document
-from eval.records import ModelRecord, Number, Record
+from eval.records import ModelRecord, Number, Record, parse_document
 
 STRENGTH_FORMAT: Literal["chesslm-strength/1"] = "chesslm-strength/1"
 
@@ -228,13 +226,4 @@ def parse_strength(content: Any, where: str) -> StrengthResults:
     Raises:
         FormatError: not results of this format; names the place and the first wrong key.
     """
-    found = content.get("format") if isinstance(content, dict) else type(content).__name__
-    if found != STRENGTH_FORMAT:
-        raise FormatError(f"{where}: expected {STRENGTH_FORMAT}, found {found!r}")
-    try:
-        # JSON mode: strict, but arrays become tuples.
-        return StrengthResults.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise FormatError(f"{where}: not usable results: {key}: {first['msg']}") from error
+    return parse_document(content, where, StrengthResults, expected=STRENGTH_FORMAT)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -20,11 +20,14 @@ from chesslm.errors import InputError, OutputError
 from eval.documents import is_lines, require_results_lines
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
     from eval.positions import Progress
     from eval.records import Results
 
 # Tables aren't squeezed into 80 columns where nobody looks at a terminal.
-WIDTH_OF_A_FILE = 150
+_WIDTH_OF_A_FILE = 150
 
 
 class Split(StrEnum):
@@ -95,23 +98,45 @@ def check_output(path: Path | None, *, force: bool, option: str = "--json") -> N
 
 
 def hand_out(results: Results, path: Path | None) -> None:
-    """Tables and file, neither lost by the other: not by a full disk, nor by a closed pipe."""
-    from rich.console import Console
-
+    """Tables and file of results."""
     from eval.records import write_results
     from eval.tables import summary, tables
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+    print_and_write(lambda: (summary(results), tables(results)), lambda file: write_results(file, results), path)
+
+
+def print_and_write(
+    shown: Callable[[], tuple[Text, Iterable[Table]]],
+    write: Callable[[Path], None],
+    path: Path | None,
+    *,
+    games: Path | None = None,
+) -> None:
+    """Tables and file, neither lost by the other: not by a full disk, nor by a closed pipe.
+
+    Args:
+        shown: makes the sentence above the tables, and the tables.
+        write: writes the results file.
+        path: here, or nowhere.
+        games: where games have been kept; for the last lines.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
     try:
-        console.print(summary(results), soft_wrap=True)
-        for table in tables(results):
+        said, tables = shown()
+        console.print(said, soft_wrap=True)
+        for table in tables:
             console.print()
             console.print(table)
     finally:
         if path is not None:
-            write_results(path, results)
-    if path is not None:
-        console.print(f"\nresults: {path}", markup=False, soft_wrap=True)
+            write(path)
+    files = {what: file for what, file in {"games": games, "results": path}.items() if file is not None}
+    if files:
+        console.print()
+    for what, file in files.items():
+        console.print(f"{what}: {file}", markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -15,7 +15,6 @@ import typer
 
 from chesslm.errors import ConfigError, InputError
 from eval.command import (
-    WIDTH_OF_A_FILE,
     ADevice,
     Device,
     Force,
@@ -24,6 +23,7 @@ from eval.command import (
     MoreModels,
     check_output,
     named_models,
+    print_and_write,
     progress_bars,
 )
 
@@ -231,22 +231,11 @@ def _command() -> list[str]:
 
 
 def _hand_out(results: StrengthResults, path: Path | None, out: Path | None) -> None:
-    """Tables and file, neither lost by the other."""
-    from rich.console import Console
-
+    """Tables, file and where the games are."""
     from eval.strength_records import write_strength
     from eval.strength_tables import summary, tables
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
-    try:
-        console.print(summary(results), soft_wrap=True)
-        for table in tables(results):
-            console.print()
-            console.print(table)
-    finally:
-        if path is not None:
-            write_strength(path, results)
-    if out is not None:
-        console.print(f"\ngames: {out / 'games.pgn'}", markup=False, soft_wrap=True)
-    if path is not None:
-        console.print(f"results: {path}", markup=False, soft_wrap=True)
+    games = None if out is None else out / "games.pgn"
+    print_and_write(
+        lambda: (summary(results), tables(results)), lambda file: write_strength(file, results), path, games=games
+    )

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eval.strength_records import PairingRecord, RatingRecord, StrengthResults
-from eval.tables import inert
+from eval.tables import empty_table, inert
 
 
 def summary(results: StrengthResults) -> Text:
@@ -60,7 +60,7 @@ def rating_text(rating: RatingRecord) -> str:
 
 
 def _ratings(results: StrengthResults) -> Table:
-    table = _table("Ratings", ["player"], ["Elo", "games", "won", "drawn", "lost"])
+    table = empty_table("Ratings", ["player"], ["Elo", "games", "won", "drawn", "lost"])
     models = {player.label for player in results.players if player.kind == "model"}
     for rating in results.ratings:
         name = inert(rating.player)
@@ -74,7 +74,7 @@ def _ratings(results: StrengthResults) -> Table:
 
 def _pairings(results: StrengthResults) -> Table:
     columns = ["games", "distinct", "won", "drawn", "lost", "score", "pairs 0 ½ 1 1½ 2", "LOS"]
-    table = _table("Pairings, from the first player's side", ["first", "second"], columns)
+    table = empty_table("Pairings, from the first player's side", ["first", "second"], columns)
     previous = ""
     for pairing in results.pairings:
         if results.kind == "strength" and pairing.second != previous:
@@ -95,7 +95,7 @@ def _pairings(results: StrengthResults) -> Table:
 def _endings(results: StrengthResults) -> Table:
     """How games ended, by model and policy; of a ladder all together."""
     models = [player.label for player in results.players if player.kind == "model"]
-    table = _table("How games ended", ["player"], ["ending", "games"])
+    table = empty_table("How games ended", ["player"], ["ending", "games"])
     for label in models or ["all"]:
         own = [pairing for pairing in results.pairings if not models or label in (pairing.first, pairing.second)]
         for ending, games in ending_counts(own, label):
@@ -121,7 +121,7 @@ def ending_counts(pairings: Sequence[PairingRecord], label: str) -> list[tuple[s
 
 
 def _controls(results: StrengthResults) -> Table:
-    table = _table("Controls", ["model", "against itself"], ["games", "distinct", "score", "passed"])
+    table = empty_table("Controls", ["model", "against itself"], ["games", "distinct", "score", "passed"])
     for control in results.controls:
         kind = f"{control.kind}, temperature {control.temperature:g}"
         score = f"{control.score:.3f} [{control.low:.3f}, {control.high:.3f}]"
@@ -131,7 +131,9 @@ def _controls(results: StrengthResults) -> Table:
 
 
 def _sprt(results: StrengthResults) -> Table:
-    table = _table("Sequential probability ratio test", ["first", "second"], ["hypotheses", "pairs", "LLR", "decision"])
+    table = empty_table(
+        "Sequential probability ratio test", ["first", "second"], ["hypotheses", "pairs", "LLR", "decision"]
+    )
     test = results.sprt
     if test is not None:
         table.add_row(
@@ -142,13 +144,4 @@ def _sprt(results: StrengthResults) -> Table:
             f"{test.llr:.2f} in ({test.lower:.2f}, {test.upper:.2f})",
             {"elo0": f"{test.elo0:g} Elo", "elo1": f"{test.elo1:g} Elo"}.get(test.decision, test.decision),
         )
-    return table
-
-
-def _table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for column in names:
-        table.add_column(inert(column))
-    for column in numbers:
-        table.add_column(inert(column), justify="right")
     return table

@@ -35,6 +35,16 @@ def inert(text: str) -> Text:
     return Text("".join(character if character.isprintable() else "?" for character in text))
 
 
+def empty_table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
+    """A table that still lacks its rows: columns of words on the left, of numbers on the right."""
+    table = Table(title=title, title_justify="left")
+    for column in names:
+        table.add_column(inert(column))
+    for column in numbers:
+        table.add_column(inert(column), justify="right")
+    return table
+
+
 def summary(results: Results) -> Text:
     """Which games were measured, and what was left out."""
     games = results.games
@@ -92,7 +102,7 @@ def tables(results: Results) -> Iterator[Table]:
 def _measures(title: str, measures: Iterable[MeasureRecord], models: Sequence[ModelRecord]) -> Table:
     """A row a metric and subset, a column a model."""
     labels = [model.label for model in models]
-    table = _table(title, ["metric", "positions"], ["n", *labels])
+    table = empty_table(title, ["metric", "positions"], ["n", *labels])
     rows: dict[tuple[str, str | None, str], dict[str, MeasureRecord]] = {}
     for measure in measures:
         if measure.model in labels:
@@ -110,7 +120,7 @@ def _measures(title: str, measures: Iterable[MeasureRecord], models: Sequence[Mo
 
 def _differences(results: Results, trained: set[str]) -> Table:
     """Trained models with each other on every subset, with their controls on all positions."""
-    table = _table("Paired differences", ["metric", "positions", "models"], ["difference", "excludes 0"])
+    table = empty_table("Paired differences", ["metric", "positions", "models"], ["difference", "excludes 0"])
     previous: tuple[str, str] | None = None
     for record in results.differences:
         if record.subset != ALL and not {record.model_a, record.model_b} <= trained:
@@ -125,7 +135,7 @@ def _differences(results: Results, trained: set[str]) -> Table:
 
 
 def _error_kinds(results: Results, labels: Sequence[str]) -> Table:
-    table = _table("Illegal first choices by kind, share of all first choices", ["kind"], labels)
+    table = empty_table("Illegal first choices by kind, share of all first choices", ["kind"], labels)
     kinds: dict[str, dict[str, MeasureRecord]] = {}
     for measure in results.measures:
         if measure.metric == "error_kind" and measure.detail is not None and measure.model in labels:
@@ -134,15 +144,6 @@ def _error_kinds(results: Results, labels: Sequence[str]) -> Table:
         if any(measure.value > 0 for measure in by_model.values()):
             cells = (_with_interval(by_model[label]) if label in by_model else "" for label in labels)
             table.add_row(inert(kind), *cells)
-    return table
-
-
-def _table(title: str, names: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for column in names:
-        table.add_column(inert(column))
-    for column in numbers:
-        table.add_column(inert(column), justify="right")
     return table
 
 

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import chess
 import chess.engine
@@ -96,6 +96,7 @@ class UciPlayer(ClosingPlayer):
         self._limit = chess.engine.Limit(nodes=nodes, depth=depth)
         self._timeout_s = timeout_s
         self._pids: list[int] = []
+        self._dropped: list[str] = []
         self._engine: chess.engine.SimpleEngine | None = None
         self._engine = self._start(start_timeout_s)
         engine_name = self._ask(lambda engine: engine.id, start_timeout_s).get("name", self._label)
@@ -156,7 +157,11 @@ class UciPlayer(ClosingPlayer):
         with _deadline(timeout_s, self._pids) as is_late:
             try:
                 return chess.engine.SimpleEngine.popen(
-                    _noting_pids(self._pids), self._words, timeout=None, setpgrp=True, stderr=subprocess.DEVNULL
+                    _noting(self._pids, self._dropped),
+                    self._words,
+                    timeout=None,
+                    setpgrp=True,
+                    stderr=subprocess.DEVNULL,
                 )
             except OSError as error:
                 raise PlayerError(f"can't start engine {self._label}: {error.strerror or error}") from error
@@ -184,7 +189,8 @@ class UciPlayer(ClosingPlayer):
                 raise
         if is_late():
             raise self._ended(f"gave no answer within {timeout_s:g} s") from failure
-        raise self._ended(f"failed: {failure or type(failure).__name__}") from failure
+        what = self._dropped[0] if self._dropped else failure or type(failure).__name__
+        raise self._ended(f"failed: {what}") from failure
 
     def _ended(self, what: str) -> PlayerError:
         self.close()
@@ -203,14 +209,32 @@ def _words(command: str | Path | Sequence[str]) -> list[str]:
     return words
 
 
-def _noting_pids(pids: list[int]) -> type[chess.engine.UciProtocol]:
-    """A UCI protocol that notes the process, so that it can be ended even when its handshake fails."""
+def _noting(pids: list[int], dropped: list[str]) -> type[chess.engine.UciProtocol]:
+    """A UCI protocol that notes the process, so that it can be ended even when its handshake fails.
+
+    It also notes, and ends the engine for, answers that python-chess drops. An analysis is handed out before the engine
+    has answered: a `bestmove` that is illegal then only reaches the event loop's exception handler, and whoever waits
+    for the analysis waits for ever.
+
+    Args:
+        pids: gets the process id.
+        dropped: gets what was wrong with each answer.
+    """
 
     class NotingProtocol(chess.engine.UciProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
             if self.transport is not None:
                 pids.append(self.transport.get_pid())
+            self.loop.set_exception_handler(self._note)
+
+        def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            if context.get("protocol") is not self:
+                loop.default_exception_handler(context)
+                return
+            dropped.append(str(context.get("exception")))
+            for pid in pids:
+                _kill_group(pid)
 
     return NotingProtocol
 

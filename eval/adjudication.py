@@ -28,7 +28,7 @@ Result = Literal["1-0", "0-1", "1/2-1/2"]
 By = Literal["stockfish", "material"]
 
 _HASH_MEGABYTES = 16
-TIMEOUT_S = 60.0  # an engine that lies is waited for, too: python-chess drops its answer
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,10 @@ class Adjudicator(ClosingPlayer):
     def judge(self, board: chess.Board) -> Verdict:
         """The verdict on a position that has a legal move.
 
-        Where the engine fails twice in a row, material decides: a match never stops for it.
+        Where the engine fails twice in a row, started anew in between, material decides and the verdict says why: a
+        match never stops for it.
         """
+        why = ""
         if self._stockfish is not None:
             for _ in range(2):
                 try:
@@ -80,8 +82,9 @@ class Adjudicator(ClosingPlayer):
                 except PlayerError as error:
                     self.close()
                     log.warning("the adjudicator failed: %s", error)
+                    why = f" (the adjudicator failed: {error})"
         pawns = material_balance(board)
-        return Verdict(_result(pawns, WIN_PAWNS), "material", f"material: {pawns:+d} pawns for White")
+        return Verdict(_result(pawns, WIN_PAWNS), "material", f"material: {pawns:+d} pawns for White{why}")
 
     def close(self) -> None:
         """End the engine."""

@@ -50,6 +50,8 @@ def search(mode: str) -> None:
         time.sleep(60)
     if mode == "lies":
         say("bestmove e2e5")
+    elif mode == "lies after good lines":
+        say(*GOOD_LINES, "bestmove e2e5")
     elif mode == "babbles":
         say("bestmove hello")
     elif mode == "gives up":

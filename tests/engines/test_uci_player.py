@@ -121,6 +121,17 @@ def test_an_engine_without_lines_is_refused(log: Path) -> None:
     assert_no_process_left(log)
 
 
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [("lies", "illegal uci: 'e2e5'"), ("lies after good lines", "illegal uci: 'e2e5'"), ("babbles", "hello")],
+)
+def test_an_analysis_that_ends_in_a_lie_is_ended_at_once_and_says_why(mode: str, told: str, log: Path) -> None:
+    with UciPlayer(fake(log, mode), nodes=1) as player:
+        with pytest.raises(PlayerError, match=f"failed: .*{told}"):
+            player.best_lines(chess.Board(), 1)
+        assert_no_process_left(log)
+
+
 def test_an_engine_that_hangs_is_ended_when_its_time_is_up(log: Path) -> None:
     with UciPlayer(fake(log, "hangs"), nodes=1, timeout_s=0.4) as player:
         with pytest.raises(PlayerError, match=r"gave no answer within 0\.4 s"):

@@ -27,18 +27,43 @@ def test_without_an_engine_three_pawns_win(fen: str, result: str) -> None:
     assert verdict.text.startswith("material: ")
 
 
-@pytest.mark.parametrize("mode", ["dies", "lies"])
-def test_an_engine_that_fails_twice_leaves_it_to_material(
-    mode: str, scripted: Callable[..., Any], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("mode", "why"), [("dies", "died unexpectedly"), ("lies", "illegal uci: 'a1h8'")])
+def test_an_engine_that_fails_twice_leaves_it_to_material_and_the_verdict_says_why(
+    mode: str, why: str, scripted: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = scripted(mode, 0)
     board = chess.Board()
     board.push_san("e4")
-    with caplog.at_level(logging.WARNING), Adjudicator(engine.path, nodes=10, timeout_s=3) as adjudicator:
+    with caplog.at_level(logging.WARNING), Adjudicator(engine.path, nodes=10) as adjudicator:
         verdict = adjudicator.judge(board)
     assert verdict.by == "material"
+    assert verdict.text.startswith("material: +0 pawns for White (the adjudicator failed: ")
+    assert why in verdict.text
     assert engine.num_started == 2
     assert caplog.text.count("the adjudicator failed") == 2
+    engine.assert_all_ended()
+
+
+def test_an_engine_that_hangs_is_ended_and_leaves_it_to_material(scripted: Callable[..., Any]) -> None:
+    engine = scripted("hangs", 0)
+    board = chess.Board()
+    board.push_san("e4")
+    with Adjudicator(engine.path, nodes=10, timeout_s=1) as adjudicator:
+        verdict = adjudicator.judge(board)
+    assert verdict.by == "material"
+    assert "gave no answer within 1 s" in verdict.text
+    engine.assert_all_ended()
+
+
+def test_an_engine_that_lied_is_asked_again_about_the_next_game(scripted: Callable[..., Any]) -> None:
+    engine = scripted("lies", 3)
+    boards = [chess.Board(), chess.Board()]
+    for board, moves in zip(boards, (("e4", "e5", "Nf3"), ("d4",)), strict=True):
+        for san in moves:
+            board.push_san(san)
+    with Adjudicator(engine.path, nodes=10) as adjudicator:
+        assert [adjudicator.judge(board).by for board in boards] == ["material", "stockfish"]
+    assert engine.num_started == 3
     engine.assert_all_ended()
 
 

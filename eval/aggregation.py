@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from chesslm.errors import InputError
 from eval.contenders import Entrant
-from eval.intervals import BOOTSTRAP, PAIRED_BOOTSTRAP, WILSON, Floats, GameBootstrap, Interval, wilson
-from eval.metrics import METRICS
+from eval.intervals import PAIRED_BOOTSTRAP, Floats, GameBootstrap, Interval, wilson
+from eval.metrics import METRICS, SCALES
 from eval.positions import Mask
 from eval.records import DifferenceRecord, MeasureRecord
 
@@ -86,38 +87,15 @@ class Aggregator:
         Raises:
             InputError: it isn't a finite number; names model and metric.
         """
-        how = WILSON if METRICS[quantity.metric].interval == "wilson" else BOOTSTRAP
-        interval = self.interval(quantity, subset)
-        return self.stated(entrant, quantity.metric, interval, how, subset, detail=quantity.detail)
+        return self.stated(entrant, quantity.metric, self.interval(quantity, subset), subset, detail=quantity.detail)
 
     def stated(
-        self,
-        entrant: Entrant,
-        name: str,
-        interval: Interval,
-        how: str,
-        subset: Subset,
-        *,
-        detail: str | None = None,
+        self, entrant: Entrant, name: str, interval: Interval, subset: Subset, *, detail: str | None = None
     ) -> MeasureRecord:
-        """A value whose interval was made elsewhere, as `how` says; raises as `measure` does."""
-        metric = METRICS[name]
+        """A metric whose interval was made elsewhere; raises as `measure` does."""
         _check(interval, entrant.label, name)
         return MeasureRecord(
-            metric=name,
-            version=metric.version,
-            detail=detail,
-            unit=metric.unit,
-            subset=subset.name,
-            value=interval.value,
-            n=int(subset.mask.sum()),
-            low=interval.low,
-            high=interval.high,
-            interval=how,
-            seed=self._seed,
-            policy=metric.policy,
-            games_digest=self._games_digest,
-            commit=self._commit,
+            **self._estimate(name, detail, interval, subset),
             model=entrant.label,
             notation=entrant.record.notation,
             checkpoint_digest=entrant.record.checkpoint_digest,
@@ -130,24 +108,11 @@ class Aggregator:
     ) -> DifferenceRecord:
         """The first model's metric minus the second's, paired game by game; raises as `measure` does."""
         first, second = pair
-        metric = METRICS[quantities[0].metric]
+        name, detail = quantities[0].metric, quantities[0].detail
         interval = self.paired_interval(*quantities, subset)
-        _check(interval, f"{first.label} minus {second.label}", quantities[0].metric)
+        _check(interval, f"{first.label} minus {second.label}", name)
         return DifferenceRecord(
-            metric=quantities[0].metric,
-            version=metric.version,
-            detail=quantities[0].detail,
-            unit=metric.unit,
-            subset=subset.name,
-            value=interval.value,
-            n=int(subset.mask.sum()),
-            low=interval.low,
-            high=interval.high,
-            interval=PAIRED_BOOTSTRAP,
-            seed=self._seed,
-            policy=metric.policy,
-            games_digest=self._games_digest,
-            commit=self._commit,
+            **self._estimate(name, detail, interval, subset),
             model_a=first.label,
             model_b=second.label,
             checkpoint_digest_a=first.record.checkpoint_digest,
@@ -155,13 +120,34 @@ class Aggregator:
             excludes_zero=interval.low > 0 or interval.high < 0,
         )
 
+    def _estimate(self, name: str, detail: str | None, interval: Interval, subset: Subset) -> dict[str, Any]:
+        """The fields of an `Estimate`."""
+        metric = METRICS[name]
+        return {
+            "metric": name,
+            "version": metric.version,
+            "detail": detail,
+            "unit": metric.unit,
+            "subset": subset.name,
+            "value": interval.value,
+            "n": int(subset.mask.sum()),
+            "low": interval.low if interval.is_known else None,
+            "high": interval.high if interval.is_known else None,
+            "interval": interval.how,
+            "seed": self._seed,
+            "policy": metric.policy,
+            "games_digest": self._games_digest,
+            "commit": self._commit,
+        }
+
     def interval(self, quantity: Quantity, subset: Subset) -> Interval:
         """The interval that the metric has by its definition."""
-        if METRICS[quantity.metric].interval == "wilson":
+        metric = METRICS[quantity.metric]
+        if metric.interval == "wilson":
             return wilson(round(quantity.numerators[subset.mask].sum()), int(subset.mask.sum()))
         columns = _columns([quantity], subset)
         return self._bootstrap(len(columns)).interval(
-            columns, lambda sums: quantity.of_sums(sums[..., 0], sums[..., 1])
+            columns, lambda sums: quantity.of_sums(sums[..., 0], sums[..., 1]), scale=SCALES.get(metric.unit)
         )
 
     def paired_interval(self, one: Quantity, other: Quantity, subset: Subset) -> Interval:
@@ -171,7 +157,9 @@ class Aggregator:
         def statistic(sums: Floats) -> Floats:
             return one.of_sums(sums[..., 0], sums[..., 1]) - other.of_sums(sums[..., 2], sums[..., 3])
 
-        return self._bootstrap(len(columns)).interval(columns, statistic)
+        scale = SCALES.get(METRICS[one.metric].unit)
+        of_difference = None if scale is None else (scale[0] - scale[1], scale[1] - scale[0])
+        return self._bootstrap(len(columns)).interval(columns, statistic, scale=of_difference, how=PAIRED_BOOTSTRAP)
 
     def _bootstrap(self, num_games: int) -> GameBootstrap:
         # Kept by size alone: the resamples depend on nothing else.
@@ -186,7 +174,8 @@ def _columns(quantities: Sequence[Quantity], subset: Subset) -> Floats:
 
 
 def _check(interval: Interval, label: str, metric: str) -> None:
-    if not all(math.isfinite(number) for number in (interval.value, interval.low, interval.high)):
+    ends = (interval.low, interval.high) if interval.is_known else ()
+    if not all(math.isfinite(number) for number in (interval.value, *ends)):
         raise InputError(
             f"model {label}: {metric} is {interval.value}, not a finite number (did its training diverge?)"
         )

@@ -79,8 +79,9 @@ def legality_by_ply(series: Sequence[tuple[str, Sequence[MeasureRecord]]]) -> st
             x = [(measure.first_ply or 0) + 0.6 * (index - (len(series) - 1) / 2) for measure in measures]
             values = [measure.value for measure in measures]
             # Wilson's interval holds the rate; rounding may put it outside by a last digit.
-            low = [max(0.0, measure.value - measure.low) for measure in measures]
-            high = [max(0.0, measure.high - measure.value) for measure in measures]
+            ends = [measure.ends or (measure.value, measure.value) for measure in measures]
+            low = [max(0.0, x - end) for x, (end, _) in zip(values, ends, strict=True)]
+            high = [max(0.0, end - x) for x, (_, end) in zip(values, ends, strict=True)]
             axes.errorbar(x, values, yerr=[low, high], fmt="o-", ms=4, capsize=3, color=colour_of(index), label=label)
             for measure in measures:
                 last = "" if measure.last_ply is None else str(measure.last_ply)

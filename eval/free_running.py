@@ -21,7 +21,7 @@ from chesslm.written_game import WrittenGame, read_written_game
 from eval.aggregation import Aggregator, Quantity, Subset, mean_of
 from eval.comparison import Compared
 from eval.contenders import Contender
-from eval.intervals import CONFIDENCE, Interval
+from eval.intervals import CONFIDENCE, Interval, unknown
 from eval.metrics import FREE_RUNNING_TEMPERATURE
 from eval.positions import Progress, silent
 from eval.records import WRITTEN_GAMES, WRITTEN_ITALIAN, MeasureRecord
@@ -34,6 +34,7 @@ ITALIAN = ("e4", "e5", "Nf3", "Nc6", "Bc4", "Bc5")
 ITALIAN_GAMES = 100
 CASTLING_WITHIN = 10  # plies
 MEDIAN = "order statistics of the median, 95 %"
+NO_MEDIAN = "none: the median of fewer than six games"
 
 # Games that are sampled at once; between two of these the progress moves.
 GAMES_AT_ONCE = 50
@@ -128,7 +129,7 @@ def free_running_records(
     italian: Quantity = mean_of("book_castling", np.array(castled, dtype=np.float64))
     return [
         *(aggregator.measure(contender, rate, everything) for rate in rates),
-        aggregator.stated(contender, "first_illegal_ply", median(first_illegal), MEDIAN, everything),
+        aggregator.stated(contender, "first_illegal_ply", median(first_illegal), everything),
         aggregator.measure(contender, italian, Subset(WRITTEN_ITALIAN, np.ones(len(castled), dtype=np.bool_))),
     ]
 
@@ -136,13 +137,17 @@ def free_running_records(
 def median(values: np.ndarray) -> Interval:
     """The median with its distribution-free interval: the order statistics that hold it with 95 % (David & Nagaraja).
 
+    Of five games not even the smallest and the largest do: all five lie on one side of it with 2 * 0.5 ** 5 = 6 %.
+
     >>> median(np.arange(101.0))
-    Interval(value=50.0, low=40.0, high=60.0)
+    Interval(value=50.0, low=40.0, high=60.0, how='order statistics of the median, 95 %')
     """
     ordered = np.sort(values)
+    value = float(np.median(ordered))
     below = int(binom.ppf((1 - CONFIDENCE) / 2, len(ordered), 0.5))
-    low, high = ordered[max(below - 1, 0)], ordered[min(len(ordered) - below, len(ordered) - 1)]
-    return Interval(float(np.median(ordered)), float(low), float(high))
+    if below == 0:
+        return unknown(value, NO_MEDIAN)
+    return Interval(value, float(ordered[below - 1]), float(ordered[len(ordered) - below]), MEDIAN)
 
 
 def measure_free_running(

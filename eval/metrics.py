@@ -52,6 +52,11 @@ PROBE = (
 )
 
 
+# The least and the greatest value that a game can have, for intervals where all games are alike; other scales have no
+# ends.
+SCALES: dict[Unit, tuple[float, float]] = {"rate": (0.0, 1.0), "attempts": (0.0, float(RETRY_ATTEMPTS))}
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """What a metric's name means.

@@ -143,7 +143,7 @@ class Provenance(Record):
 
 
 class Estimate(Provenance):
-    """A value with its 95 % interval."""
+    """A value with its 95 % interval, if anything can be said of it."""
 
     metric: str = Field(description="a key of `metrics.METRICS`")
     version: int = Field(ge=1, description="of the metric's definition")
@@ -155,15 +155,24 @@ class Estimate(Provenance):
     )
     value: Number
     n: int = Field(ge=1, description="positions (or games) it is taken over, each from another game")
-    low: Number = Field(description="lower end of the 95 % interval")
-    high: Number = Field(description="upper end of the 95 % interval")
-    interval: str = Field(description="how the interval was made, in words")
+    low: Number | None = Field(description="lower end of the 95 % interval; None, as `high`: `interval` says why")
+    high: Number | None = Field(description="upper end of the 95 % interval")
+    interval: str = Field(
+        description="how the interval was made, in words; `none: ` and the reason where there is none"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Estimate:
-        if self.low > self.high:
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"{self.metric}: an interval from {self.low} to {self.high}")
+        if self.ends is not None and self.ends[0] > self.ends[1]:
             raise ValueError(f"{self.metric}: low {self.low} is above high {self.high}")
         return self
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The interval; None where nothing can be said (one game, or games all alike, on a scale without ends)."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 class MeasureRecord(Estimate):
@@ -188,7 +197,7 @@ class DifferenceRecord(Estimate):
 
     @model_validator(mode="after")
     def _consistent(self) -> DifferenceRecord:
-        if self.excludes_zero != (self.low > 0 or self.high < 0):
+        if self.excludes_zero != (self.ends is not None and not self.ends[0] <= 0 <= self.ends[1]):
             raise ValueError(f"{self.metric}: excludes_zero is {self.excludes_zero}, but [{self.low}, {self.high}]")
         return self
 

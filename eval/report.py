@@ -28,8 +28,9 @@ from eval.probe_figure import draw_probes
 from eval.report_inputs import ReportInputs, labels_of
 from eval.report_sections import definition_sections, part_sections, probe_rows, tactics_sections
 from eval.report_strength import ladder_marks, strength_notes, strength_tables
-from eval.report_tables import NOTHING, control_rows, definitions, kind_rows, plain_table, result_rows, summary
+from eval.report_tables import control_rows, definitions, kind_rows, plain_table, result_rows, summary
 from eval.sample_games import SampleGame
+from eval.tables import NOTHING
 
 REPORT_FORMAT = "chesslm-report/1"
 MARKER = "report.json"

@@ -15,7 +15,8 @@ from eval.probe import BEST_LAYER, MAJORITY
 from eval.random_positions import RANDOM_PLIES
 from eval.records import ALL, MATED, MISSED
 from eval.report_inputs import ReportInputs
-from eval.report_tables import NOTHING, Row, cell_of, in_words, result_row
+from eval.report_tables import Row, cell_of, in_words, result_row
+from eval.tables import NOTHING
 
 FIRST_CHOICE = ("first_choice_legal", "first_choice_tolerant", "legal_mass")
 # Name of a definition -> its metrics; METRICS section 2 in its order.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from eval.metrics import METRICS, Unit
 from eval.records import AFTER_PLY_10, AFTER_PLY_20, ALL, NEW, DifferenceRecord, Estimate
 from eval.report_inputs import ReportInputs
-from eval.tables import inert
+from eval.tables import NOTHING, inert
 
 TABLE_METRICS = (
     "first_choice_legal",
@@ -31,9 +31,9 @@ TABLE_METRICS = (
 CONTROL_METRICS = ("first_choice_legal", "legal_mass", "move_nats")
 # Those that the terminal's line on a control has room for.
 VERDICT_METRICS = CONTROL_METRICS[:2]
+NO_INTERVAL = f"[{NOTHING}]"
 # Classes, moved pieces, phases and what other definitions of legality look at have tables of their own.
 SUBSETS = (ALL, NEW, AFTER_PLY_10, AFTER_PLY_20)
-NOTHING = "–"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +96,17 @@ class Definition:
 
 
 def in_words(estimate: Estimate, *, signed: bool = False) -> str:
-    """A value with its interval: `81.2 % [79.4, 82.9]`; differences carry their sign and rates become points."""
+    """A value with its interval: `81.2 % [79.4, 82.9]`; differences carry their sign and rates become points.
+
+    `0.62 [–]` has no interval.
+    """
     scale, digits = _scale(estimate.unit)
-    numbers = [scale * x for x in (estimate.value, estimate.low, estimate.high)]
+    numbers = [scale * x for x in (estimate.value, *(estimate.ends or ()))]
     # Perplexities of models that learned nothing have many digits, none of which says anything.
     form = ".3g" if estimate.unit == "perplexity" and abs(numbers[0]) >= 1_000 else f".{digits}f"
-    value, low, high = (f"{x:{'+' if signed else ''}{form}}" for x in numbers)
+    value, *ends = (f"{x:{'+' if signed else ''}{form}}" for x in numbers)
     unit = "" if estimate.unit != "rate" else " points" if signed else " %"
-    return f"{value}{unit} [{low}, {high}]".replace("-", "−")
+    return f"{value}{unit} [{', '.join(ends) or NOTHING}]".replace("-", "−")
 
 
 def result_rows(inputs: ReportInputs) -> list[Row]:
@@ -178,7 +181,8 @@ def summary(inputs: ReportInputs) -> list[str]:
             is_first = (difference.value > 0) == (definition.better == "higher")
             verdict = f"{first if is_first else second} is better"
         else:
-            verdict = "the interval includes 0: no difference is shown"
+            why = "there is no interval" if difference.ends is None else "the interval includes 0"
+            verdict = f"{why}: no difference is shown"
         sentences.append(
             f"{definition.title}: {first} {in_words(a)}, {second} {in_words(b)}; "
             f"paired difference {in_words(difference, signed=True)} (n = {difference.n:,}): {verdict}."
@@ -198,6 +202,8 @@ def plain_table(inputs: ReportInputs, rows: Sequence[Row]) -> str:
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
     note = "value [95 % interval]; differences are paired, over the same games; ↑ higher is better, ↓ lower is better"
+    if any(NO_INTERVAL in cell for line in table for cell in line):
+        note += f"; {NO_INTERVAL}: one game alone, or games all alike, give none"
     return "\n".join([*lines, *_control_lines(inputs), note, ""])
 
 

@@ -22,9 +22,10 @@ from eval.random_positions import RANDOM_PLIES
 from eval.records import ALL, WHOLE_GAMES, WRITTEN_GAMES, MeasureRecord
 from eval.report_inputs import ReportInputs
 from eval.report_strength import model_ratings
-from eval.report_tables import NOTHING, cell_of, range_of
+from eval.report_tables import cell_of, range_of
 from eval.strength_records import RatingRecord
 from eval.strength_tables import rating_text
+from eval.tables import NOTHING
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 

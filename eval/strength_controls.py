@@ -86,7 +86,8 @@ class ModelControls:
     def _sampled_record(self, games: Sequence[PlayedGame]) -> ControlRecord:
         points = np.array([[game.points_of(self._sampled[0])] for game in games])
         bootstrap = GameBootstrap(len(games), seed=self._rules.seed)
-        interval = bootstrap.interval(points, lambda sums: sums[..., 0] / len(games))
+        # A few games that all went alike don't make the next one certain.
+        interval = bootstrap.interval(points, lambda sums: sums[..., 0] / len(games), scale=(0.0, 1.0))
         return ControlRecord(
             model=self._contender.label,
             kind="sampled, unpaired",

@@ -19,6 +19,8 @@ from eval.records import ALL, Estimate, MeasureRecord, ModelRecord, Results
 
 # Error kinds have a table of their own, squares a picture.
 ELSEWHERE = ("error_kind", "probe_square")
+# Where a number, or its interval, would stand.
+NOTHING = "–"
 FORMATS = {
     "rate": ".4f",
     "nats": ".3f",
@@ -78,6 +80,8 @@ def summary(results: Results) -> Text:
         suite = results.suite
         digests = f"positions {suite.positions_digest[:16]} of games {suite.games_digest[:16]}"
         parts.append(f"suite {suite.name}: {digests}, {sum(suite.sizes.values()):,} with its classes")
+    if any(estimate.ends is None for estimate in (*results.measures, *results.differences)):
+        parts.append(f"[{NOTHING}]: no interval, because of one game alone or games all alike")
     return inert("; ".join(parts) + ". Brackets: 95 % intervals.")
 
 
@@ -155,4 +159,5 @@ def _title(record: Estimate) -> Text:
 
 def _with_interval(record: Estimate, *, sign: str = "") -> str:
     form = sign + FORMATS[record.unit]
-    return f"{record.value:{form}} [{record.low:{form}}, {record.high:{form}}]"
+    ends = NOTHING if record.ends is None else ", ".join(f"{end:{form}}" for end in record.ends)
+    return f"{record.value:{form}} [{ends}]"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from chesslm.game import Game
 from chesslm.notation.registry import default_notation
@@ -16,6 +17,7 @@ from eval.contenders import Contender
 from eval.free_running import (
     ITALIAN,
     ITALIAN_GAMES,
+    NO_MEDIAN,
     SURVIVED_PLIES,
     FreeGame,
     castles_in_time,
@@ -63,8 +65,21 @@ def test_a_game_is_broken_by_an_illegal_move_alone() -> None:
 
 def test_the_median_has_the_order_statistics_around_it() -> None:
     assert median(np.array([7.0])).value == 7.0
-    found = median(np.array([5.0, 1.0, 200.0, 3.0]))
+    found = median(np.array([5.0, 1.0, 200.0, 3.0, 8.0, 2.0]))
     assert (found.low, found.value, found.high) == (1.0, 4.0, 200.0)
+
+
+def test_five_games_are_too_few_for_an_interval_of_the_median() -> None:
+    found = median(np.array([5.0, 1.0, 200.0, 3.0, 8.0]))
+    assert (found.value, found.is_known, found.how) == (5.0, False, NO_MEDIAN)
+
+
+@pytest.mark.parametrize("n", [6, 7, 20, 21])
+def test_the_order_statistics_hold_the_median_as_often_as_they_say(n: int) -> None:
+    generator = np.random.default_rng(n)
+    found = [median(generator.random(n)) for _ in range(1_000)]
+    hits = sum(interval.low <= 0.5 <= interval.high for interval in found)
+    assert hits >= binom.ppf(0.001, len(found), 0.95)
 
 
 def test_games_are_the_same_however_many_are_written_at_once(

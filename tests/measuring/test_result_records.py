@@ -111,6 +111,7 @@ def test_numbers_are_found_by_name(make_results: Callable[..., Results]) -> None
     ("change", "message"),
     [
         ({"low": 0.8}, "low 0.8 is above high 0.75"),
+        ({"low": None}, "an interval from None to 0.75"),
         ({"value": float("nan")}, "finite"),
         ({"n": 0}, "greater than or equal to 1"),
         ({"unit": "elo"}, "Input should be"),
@@ -126,6 +127,21 @@ def test_a_difference_says_truly_whether_it_excludes_zero() -> None:
     assert difference(low=-0.1, excludes_zero=False).excludes_zero is False
     with pytest.raises(ValidationError, match="excludes_zero"):
         difference(low=-0.1, excludes_zero=True)
+
+
+def test_a_number_without_an_interval_is_null_in_the_file_and_excludes_nothing(
+    tmp_path: Path, make_results: Callable[..., Results]
+) -> None:
+    nothing = {"low": None, "high": None, "interval": "none: one game"}
+    assert measure("a", **nothing).ends is None
+    results = make_results(
+        measures=(measure("a", **nothing),), differences=(difference(**nothing, excludes_zero=False),)
+    )
+    write_results(tmp_path / "results.json", results)
+    assert read_results(tmp_path / "results.json") == results
+    assert json.loads((tmp_path / "results.json").read_bytes())["measures"][0]["low"] is None
+    with pytest.raises(ValidationError, match="excludes_zero"):
+        difference(**nothing, excludes_zero=True)
 
 
 def test_models_that_nobody_listed_are_refused(

@@ -254,6 +254,24 @@ def test_a_perplexity_of_nothing_learned_has_few_digits() -> None:
     assert in_words(huge) == "2.5e+13 [2.4e+13, 2.6e+13]"
 
 
+def test_a_number_without_an_interval_says_so() -> None:
+    nothing = {"low": None, "high": None, "interval": "none: one game"}
+    assert in_words(measure("pgn", 0.8, **nothing)) == "80.0 % [–]"
+    assert in_words(difference_of(-0.2, **nothing, excludes_zero=False), signed=True) == "−20.0 points [–]"
+
+
+def test_without_an_interval_there_is_no_verdict_and_the_table_tells_why(tmp_path: Path) -> None:
+    nothing = {"low": None, "high": None, "interval": "none: one game", "excludes_zero": False}
+    single = results().model_copy(update={"differences": (difference_of(0.2, **nothing),)})
+    write_results(tmp_path / "results.json", single)
+    write_report(tmp_path / "out", read_inputs([tmp_path / "results.json"]), [])
+    html = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "there is no interval: no difference is shown" in html
+    table = (tmp_path / "out" / "table.txt").read_text(encoding="utf-8")
+    assert "+20.0 points [–]" in table
+    assert "[–]: one game alone" in table
+
+
 def test_a_difference_whose_interval_includes_zero_is_no_verdict(tmp_path: Path) -> None:
     write_results(tmp_path / "results.json", results(difference=0.02))
     write_report(tmp_path / "out", read_inputs([tmp_path / "results.json"]), [])

@@ -167,7 +167,8 @@ def end_masses_after(model: TokenModel, vocabulary: Vocabulary, prompts: Sequenc
     masses: dict[int, float] = {}
     for prompt in prompts:
         check_fits(model, prompt)
-    for batch in batches_by_length([len(prompt) for prompt in prompts], extra=0):
+    room = tokens_per_batch(len(vocabulary))
+    for batch in batches_by_length([len(prompt) for prompt in prompts], extra=0, tokens=room):
         reading = model.read([prompts[index] for index in batch])
         masses.update(zip(batch, _end_masses(reading, vocabulary, [len(prompts[i]) for i in batch]), strict=True))
     return [masses[index] for index in range(len(prompts))]
@@ -336,10 +337,10 @@ def _first_choices(
         node: int | None = ROOT
         while node in planted.slots:
             token = predicted.choices[planted.slots[node]]
-            if not _goes_on(notation, planted.question.board, choice, token):
+            if not goes_on(notation, planted.question.board, choice, token):
                 break
             choice.append(token)
-            if _is_over(notation, planted.question.board, choice):
+            if is_over(notation, planted.question.board, choice):
                 break
             node = planted.tree.children[node].get(token)
         else:
@@ -355,9 +356,9 @@ def _first_choices(
         going_on = []
         for row, (index, token) in enumerate(zip(pending, tokens, strict=True)):
             board = batch[index].question.board
-            if _goes_on(notation, board, choices[index], token):
+            if goes_on(notation, board, choices[index], token):
                 choices[index].append(token)
-                if not _is_over(notation, board, choices[index]):
+                if not is_over(notation, board, choices[index]):
                     going_on.append(row)
         if len(going_on) < len(pending):
             pending = [pending[row] for row in going_on]
@@ -365,12 +366,12 @@ def _first_choices(
     return choices
 
 
-def _goes_on(notation: Notation, board: chess.Board, ids: Sequence[int], token: int) -> bool:
+def goes_on(notation: Notation, board: chess.Board, ids: Sequence[int], token: int) -> bool:
     """Whether a token belongs to the move: always, unless the move is settled and can't go on with it."""
     return not ids or notation.is_complete(board, ids) is not True or token in notation.continuations(ids)
 
 
-def _is_over(notation: Notation, board: chess.Board, ids: Sequence[int]) -> bool:
-    """Whether no further token needs to be looked at."""
+def is_over(notation: Notation, board: chess.Board, ids: Sequence[int]) -> bool:
+    """Whether nothing that could follow belongs to the move."""
     complete = notation.is_complete(board, ids)
     return len(ids) >= MAX_FIRST_CHOICE_TOKENS or complete is None or (complete and not notation.continuations(ids))

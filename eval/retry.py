@@ -23,7 +23,7 @@ from chesslm.measures import question_about, replayed
 from chesslm.move_scores import check_fits
 from chesslm.notation import Notation
 from chesslm.sampling import drawn, reshaped
-from chesslm.token_model import as_token_model, batches_by_length
+from chesslm.token_model import as_token_model, batches_by_length, tokens_per_batch
 from eval.aggregation import Aggregator, Quantity, Subset, mean_of
 from eval.comparison import Column, Compared, compared
 from eval.contenders import Contender
@@ -76,10 +76,11 @@ def take_turns(
     for prompt in prompts:
         check_fits(model, prompt)
     turns: dict[int, Turn] = {}
-    for batch in batches_by_length([len(prompt) for prompt in prompts], extra=_TYPICAL_MOVE_LEN):
+    lengths, room = [len(prompt) for prompt in prompts], tokens_per_batch(len(notation.vocabulary))
+    for batch in batches_by_length(lengths, extra=_TYPICAL_MOVE_LEN, tokens=room):
         progress(f"{contender.label}, retry", len(turns), len(positions))
         reading = model.read([prompts[index] for index in batch])
-        first = reading.logits(range(len(batch)), [len(prompts[index]) - 1 for index in batch])
+        first = reading.logits(range(len(batch)), [lengths[index] - 1 for index in batch])
         rows = list(range(len(batch)))
         for attempt in range(RETRY_ATTEMPTS):
             generators = [_generator(seed, positions[batch[row]], attempt) for row in rows]

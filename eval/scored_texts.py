@@ -1,6 +1,7 @@
 """The probability of texts after prompts: any texts, legal moves or not.
 
-Knows: that texts which begin alike share a tree, so a prompt costs one pass and its texts another.
+Knows: that texts which begin alike share a tree, so a prompt costs one pass and its texts another, and how many trees'
+logits may be held at once.
 Doesn't know: what the texts say. Nothing is removed from the softmax.
 """
 
@@ -10,10 +11,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from chesslm.model import Decoder
 from chesslm.move_scores import TYPICAL_TREE_LEN, check_fits
-from chesslm.token_model import TokenModel, as_token_model, batches_by_length
+from chesslm.token_model import TokenModel, as_token_model, batches_by_length, tokens_per_batch
 from chesslm.token_tree import ROOT, TokenTree
 from eval.written_moves import Floats
 
@@ -59,20 +61,31 @@ def _score(
         trees.append(tree)
     reading = model.read(prompts)
     after_prompts = reading.logits(range(len(prompts)), [len(prompt) - 1 for prompt in prompts]).log_softmax(1)
-    after_nodes = reading.branch_logits([tree.branches() for tree in trees]).log_softmax(1)
-    offset = 0
-    found = []
-    for index, tree in enumerate(trees):
-        slots = tree.slots()
-        num_fed = len(slots) - 1
-        # Row 0 is what the prompt predicts, then the fed nodes in the order of the branches.
-        rows = torch.cat((after_prompts[index : index + 1], after_nodes[offset : offset + num_fed]))
-        offset += num_fed
-        parents = torch.tensor([slots[parent] for parent in tree.parents[1:]], device=rows.device)
-        tokens = torch.tensor(tree.tokens[1:], device=rows.device)
-        edges = rows[parents, tokens].double().tolist()
-        paths = [0.0] * len(tree)
-        for node in range(ROOT + 1, len(tree)):
-            paths[node] = paths[tree.parents[node]] + edges[node - 1]
-        found.append(np.array([paths[end] for end in ends[index]]))
-    return found
+    branches = [tree.branches() for tree in trees]
+    # Only the logits say how large the vocabulary is: trees take their turns where all would be too many.
+    room = tokens_per_batch(after_prompts.shape[1])
+    found: dict[int, Floats] = {}
+    for part in batches_by_length([len(fed) for fed in branches], extra=0, tokens=room):
+        rows = sorted(part)
+        asked = reading if len(rows) == len(prompts) else reading.select(rows)
+        after_nodes = asked.branch_logits([branches[row] for row in rows]).log_softmax(1)
+        offset = 0
+        for row in rows:
+            num_fed = len(branches[row])
+            # First what the prompt predicts, then the fed nodes in the order of the branches.
+            predicted = torch.cat((after_prompts[row : row + 1], after_nodes[offset : offset + num_fed]))
+            offset += num_fed
+            found[row] = _paths(trees[row], predicted)[ends[row]]
+    return [found[row] for row in range(len(prompts))]
+
+
+def _paths(tree: TokenTree, predicted: Tensor) -> Floats:
+    """Ln p of the way to each node of a tree, from log-probabilities after each of its slots."""
+    slots = tree.slots()
+    parents = torch.tensor([slots[parent] for parent in tree.parents[1:]], device=predicted.device)
+    tokens = torch.tensor(tree.tokens[1:], device=predicted.device)
+    edges = predicted[parents, tokens].double().tolist()
+    paths = np.zeros(len(tree))
+    for node in range(ROOT + 1, len(tree)):
+        paths[node] = paths[tree.parents[node]] + edges[node - 1]
+    return paths

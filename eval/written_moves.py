@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from chesslm.move_scores import MAX_FIRST_CHOICE_TOKENS
+from chesslm.move_scores import goes_on, is_over
 from chesslm.notation import Notation
 from chesslm.token_model import Reading
 from chesslm.token_tree import chain
@@ -44,9 +44,9 @@ def write_moves(
         going_on = []
         for place, (row, row_logits) in enumerate(zip(rows, logits.double().cpu().numpy(), strict=True)):
             token = choose(row, not written[row], row_logits)
-            if _takes(notation, boards[row], written[row], token):
+            if goes_on(notation, boards[row], written[row], token):
                 written[row].append(token)
-                if not _is_over(notation, boards[row], written[row]):
+                if not is_over(notation, boards[row], written[row]):
                     going_on.append(place)
         if not going_on:
             return written
@@ -55,14 +55,3 @@ def write_moves(
             rows = [rows[place] for place in going_on]
         fed = rows_reading.branch_logits([chain(written[row]) for row in rows])
         logits = fed[np.cumsum([len(written[row]) for row in rows]) - 1]
-
-
-def _takes(notation: Notation, board: chess.Board, ids: Sequence[int], token: int) -> bool:
-    """Whether a token belongs to the move: always, unless the move is settled and can't go on with it."""
-    return not ids or notation.is_complete(board, ids) is not True or token in notation.continuations(ids)
-
-
-def _is_over(notation: Notation, board: chess.Board, ids: Sequence[int]) -> bool:
-    """Whether nothing that could follow belongs to the move."""
-    complete = notation.is_complete(board, ids)
-    return len(ids) >= MAX_FIRST_CHOICE_TOKENS or complete is None or (complete and not notation.continuations(ids))

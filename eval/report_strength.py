@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from eval.ladder_table import load_ladder
 from eval.report_inputs import ReportInputs
-from eval.report_tables import NOTHING
 from eval.strength_records import PairingRecord, PlayerRecord, RatingRecord, StrengthResults
-from eval.strength_tables import ending_counts, rating_text
+from eval.strength_tables import control_cells, ending_counts, rating_text, sprt_cells
+from eval.tables import NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,37 +179,21 @@ def _endings(inputs: ReportInputs) -> TextTable:
 
 def _controls(inputs: ReportInputs) -> TextTable:
     rows = tuple(
-        (
-            control.model,
-            f"{control.kind}, temperature {control.temperature:g}",
-            f"{control.games:,}",
-            f"{control.distinct_games:,}",
-            f"{control.score:.3f} [{control.low:.3f}, {control.high:.3f}]",
-            "yes" if control.passed else "NO",
-        )
-        for results in inputs.strengths
-        for control in results.controls
+        (control.model, *control_cells(control)) for results in inputs.strengths for control in results.controls
     )
     note = "A model against itself must come out level: 0.5 in each pair without chance, 0.5 in the interval with it."
     return TextTable("Controls", ("model", "against itself", "games", "distinct", "score", "passed"), rows, note)
 
 
 def _sprt(inputs: ReportInputs) -> TextTable:
-    rows = tuple(
-        (
-            test.first,
-            test.second,
-            f"{test.elo0:g} or {test.elo1:g} Elo",
-            f"{results.policy.temperature:g}",
-            f"{test.pairs:,} of at most {test.max_pairs:,}",
-            _minus(f"{test.llr:.2f} in ({test.lower:.2f}, {test.upper:.2f})"),
-            {"elo0": f"{test.elo0:g} Elo", "elo1": f"{test.elo1:g} Elo"}.get(test.decision, test.decision),
-        )
-        for results in inputs.strengths
-        if (test := results.sprt)
-    )
+    rows = []
+    for results in inputs.strengths:
+        if (test := results.sprt) is not None:
+            hypotheses, pairs, ratio, decision = sprt_cells(test)
+            temperature = f"{results.policy.temperature:g}"
+            rows.append((test.first, test.second, hypotheses, temperature, pairs, _minus(ratio), decision))
     head = ("first", "second", "hypotheses", "temperature", "pairs", "log-likelihood ratio", "decision")
-    return TextTable("Sequential probability ratio tests", head, rows)
+    return TextTable("Sequential probability ratio tests", head, tuple(rows))
 
 
 def _note(results: StrengthResults) -> str:

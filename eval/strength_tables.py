@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from eval.strength_records import PairingRecord, RatingRecord, StrengthResults
+from eval.strength_records import ControlRecord, PairingRecord, RatingRecord, SprtRecord, StrengthResults
 from eval.tables import empty_table, inert
 
 
@@ -120,28 +120,37 @@ def ending_counts(pairings: Sequence[PairingRecord], label: str) -> list[tuple[s
     return sorted(((ending, games) for ending, games in counts.items() if games), key=lambda item: (-item[1], item[0]))
 
 
+def control_cells(control: ControlRecord) -> tuple[str, str, str, str, str]:
+    """What was played, games, distinct ones, score with its interval, whether it passed."""
+    return (
+        f"{control.kind}, temperature {control.temperature:g}",
+        f"{control.games:,}",
+        f"{control.distinct_games:,}",
+        f"{control.score:.3f} [{control.low:.3f}, {control.high:.3f}]",
+        "yes" if control.passed else "NO",
+    )
+
+
+def sprt_cells(test: SprtRecord) -> tuple[str, str, str, str]:
+    """Hypotheses, pairs, log-likelihood ratio with its bounds, decision."""
+    return (
+        f"{test.elo0:g} or {test.elo1:g} Elo",
+        f"{test.pairs:,} of at most {test.max_pairs:,}",
+        f"{test.llr:.2f} in ({test.lower:.2f}, {test.upper:.2f})",
+        {"elo0": f"{test.elo0:g} Elo", "elo1": f"{test.elo1:g} Elo"}.get(test.decision, test.decision),
+    )
+
+
 def _controls(results: StrengthResults) -> Table:
     table = empty_table("Controls", ["model", "against itself"], ["games", "distinct", "score", "passed"])
     for control in results.controls:
-        kind = f"{control.kind}, temperature {control.temperature:g}"
-        score = f"{control.score:.3f} [{control.low:.3f}, {control.high:.3f}]"
-        passed = "yes" if control.passed else "NO"
-        table.add_row(inert(control.model), kind, f"{control.games:,}", f"{control.distinct_games:,}", score, passed)
+        table.add_row(inert(control.model), *control_cells(control))
     return table
 
 
 def _sprt(results: StrengthResults) -> Table:
-    table = empty_table(
-        "Sequential probability ratio test", ["first", "second"], ["hypotheses", "pairs", "LLR", "decision"]
-    )
-    test = results.sprt
-    if test is not None:
-        table.add_row(
-            inert(test.first),
-            inert(test.second),
-            f"{test.elo0:g} or {test.elo1:g} Elo",
-            f"{test.pairs:,} of at most {test.max_pairs:,}",
-            f"{test.llr:.2f} in ({test.lower:.2f}, {test.upper:.2f})",
-            {"elo0": f"{test.elo0:g} Elo", "elo1": f"{test.elo1:g} Elo"}.get(test.decision, test.decision),
-        )
+    columns = ["hypotheses", "pairs", "LLR", "decision"]
+    table = empty_table("Sequential probability ratio test", ["first", "second"], columns)
+    if results.sprt is not None:
+        table.add_row(inert(results.sprt.first), inert(results.sprt.second), *sprt_cells(results.sprt))
     return table

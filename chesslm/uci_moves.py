@@ -25,7 +25,7 @@ def uci_of(board: chess.Board, move: chess.Move) -> str:
     """The text of a legal move; ValueError for an illegal one."""
     if not board.is_legal(move):
         raise ValueError(f"{move.uci()} is not legal in {board.fen()}")
-    return move.uci()
+    return board.uci(move, chess960=False)  # python-chess also takes castling as the king taking its rook
 
 
 def judge_uci(board: chess.Board, text: str) -> chess.Move:
@@ -40,7 +40,7 @@ def judge_uci(board: chess.Board, text: str) -> chess.Move:
     if UCI_MOVE.fullmatch(text) is None or text[:2] == text[2:4]:
         raise fault(board, text, UNREADABLE)
     move = chess.Move.from_uci(text)
-    # python-chess also takes castling as the king taking its rook.
+    # The king may not take its rook here.
     if board.is_legal(move) and not (board.is_castling(move) and board.occupied >> move.to_square & 1):
         return move
     raise fault(board, text, _kind(board, move))

@@ -20,7 +20,7 @@ SOURCES = ("token_kernel.py",)
 
 
 class Pieces(NamedTuple):
-    """Ids by what they write. Pieces of a ply are numbered 2 * its SAN's number + 1 for Black, 0 for White.
+    """Ids by what they write. A ply's is 2 * the number of its SAN or move + 1 for Black, 0 for White.
 
     Args:
         ids: u16, spelling and follow of every piece.
@@ -59,17 +59,17 @@ class WriteTokens(Protocol):
     """The entry point, compiled on its first call."""
 
     def __call__(
-        self, rows: Longs, ply_offsets: Longs, sans: Longs, results: Ids, frame: Ids, pieces: Pieces, room: Room
+        self, rows: Longs, ply_offsets: Longs, plies: Longs, results: Ids, frame: Ids, pieces: Pieces, room: Room
     ) -> int:
         """Writes some of many games.
 
         Args:
             rows: i64[n], which games.
             ply_offsets: i64[m + 1], the first ply of each of the many.
-            sans: i64[plies of all], the number of each ply's SAN.
+            plies: i64[plies of all], the number of each ply's SAN or move.
             results: u16[m], the id of each game's result.
             frame: u16[2], the ids that begin and end a game.
-            pieces: of all SANs that occur.
+            pieces: of all plies that occur.
             room: filled.
 
         Returns:
@@ -82,7 +82,7 @@ def _entry(stamp: int) -> tuple[WriteTokens, WriteTokens]:
     """The entry point, compiled and interpreted."""
 
     def write(
-        rows: Longs, ply_offsets: Longs, sans: Longs, results: Ids, frame: Ids, pieces: Pieces, room: Room
+        rows: Longs, ply_offsets: Longs, plies: Longs, results: Ids, frame: Ids, pieces: Pieces, room: Room
     ) -> int:
         _stamp = stamp  # numba's cache on disk is keyed by what a closure holds: see `sources_stamp`
         tokens, place, ply = room.tokens, 0, 0
@@ -95,7 +95,7 @@ def _entry(stamp: int) -> tuple[WriteTokens, WriteTokens]:
                 for i in range(pieces.before_starts[number], pieces.before_starts[number + 1]):
                     tokens[place] = pieces.before_ids[i]
                     place += 1
-                piece = 2 * sans[first + number] + (number & 1)
+                piece = 2 * plies[first + number] + (number & 1)
                 room.ply_starts[ply] = place
                 room.ply_ends[ply] = place + pieces.spelling_lens[piece]
                 ply += 1

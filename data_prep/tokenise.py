@@ -228,6 +228,7 @@ def encode_part(part: Part, *, name: str, folder: str, fingerprint: str, games_d
 
     Raises:
         InputError: the part can't be read.
+        FormatError: a game of it is none.
         OutputError: a token file can't be written.
     """
     encode = _encoder(name, folder, fingerprint)
@@ -235,7 +236,11 @@ def encode_part(part: Part, *, name: str, folder: str, fingerprint: str, games_d
     for table in _row_groups_of(part):
         splits = table["split"].combine_chunks().to_numpy(zero_copy_only=False)
         selections = [np.flatnonzero(splits == split) for split in SPLITS]
-        for split, content in zip(SPLITS, encode(table, selections), strict=True):
+        try:
+            encoded = encode(table, selections)
+        except ValueError as error:
+            raise FormatError(f"{part.path}: not the games that data prepare writes: {error}") from error
+        for split, content in zip(SPLITS, encoded, strict=True):
             contents[split] += [content] * (len(content) > 0)
     files: list[dict[str, Any]] = []
     longest = 0

@@ -1,7 +1,7 @@
 """The `Notation` protocol: the only thing that everything downstream knows of a notation.
 
 Knows: the contract between a chess game and its tokens.
-Doesn't know: any particular notation; see `pgn.py` and `english.py`, and `registry.py` for loading one.
+Doesn't know: any particular notation (see `pgn.py`, `english.py`, `uci_squares.py`); `registry.py` loads one by name.
 
 The law every notation keeps (property-tested): for each ply i of a game g that reached `board_i` before move_i,
 
@@ -63,10 +63,11 @@ class Notation(Protocol):
         ...
 
     def encode_game(self, game: Game) -> EncodedGame:
-        """Write a whole game; textual, no board is needed.
+        """Write a whole game; a notation that writes more than SAN says replays it.
 
         Raises:
             GameTooLong: a move number has no token.
+            ValueError: a ply isn't SAN (or not legal, where that matters), or the result is unknown.
         """
         ...
 
@@ -84,6 +85,10 @@ class Notation(Protocol):
         Raises:
             ValueError: not SAN.
         """
+        ...
+
+    def move_piece(self, move: chess.Move) -> PlyPiece | None:
+        """What `encode_game` writes for every ply of these squares and this promotion; None if that depends on more."""
         ...
 
     def decode_game(self, ids: Sequence[int]) -> Game:

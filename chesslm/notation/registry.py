@@ -22,6 +22,7 @@ NOTATION_MODULES: dict[str, str] = {
     "english": "chesslm.notation.english",
     "english_varied": "chesslm.notation.english",
     "char": "chesslm.notation.char",
+    "uci_squares": "chesslm.notation.uci_squares",
 }
 RESOURCE_FILES = ("vocabulary.json", "tokenizer.json")
 

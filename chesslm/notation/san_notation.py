@@ -111,6 +111,11 @@ class SanNotation(ABC):
         core, mark = split_mark(san)
         return PlyPiece(self._every(is_white=is_white, core=core)[0], self._follows[mark])
 
+    def move_piece(self, move: chess.Move) -> PlyPiece | None:
+        """None: what a move is in SAN depends on the position."""
+        del move
+        return None
+
     def end_prompt(self, board: chess.Board) -> list[int]:
         """All that stands before a result could be written here.
 

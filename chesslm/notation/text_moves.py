@@ -12,6 +12,7 @@ from typing import Protocol
 import chess
 
 from chesslm.notation.char import SAN_TEXT
+from chesslm.notation.last_game import LastGame
 from chesslm.san import UNREADABLE, core_san, fault, judge, parse, split_mark
 from chesslm.uci_moves import UCI_MOVE, judge_uci, uci_of
 
@@ -114,25 +115,15 @@ class UciText:
         self.references: tuple[str, ...] = tuple(
             f"{file}{rank}{file}{int(rank) + 1}" for file in chess.FILE_NAMES for rank in "123456"
         ) + tuple(f"{file}7{file}8q" for file in chess.FILE_NAMES)
-        self._sans: list[str] = []
-        self._ucis: list[str] = []
-        self._board = chess.Board()
+        self._last_game = LastGame()
 
     def core(self, board: chess.Board, move: chess.Move) -> str:
         """As `chess.Move.uci`; ValueError for an illegal move."""
         return uci_of(board, move)
 
     def cores_and_marks(self, sans: Sequence[str]) -> list[tuple[str, str]]:
-        """Needs the game replayed; goes on from the last game asked about where this one begins like it."""
-        sans = list(sans)
-        if sans[: len(self._sans)] != self._sans and self._sans[: len(sans)] != sans:
-            self._sans, self._ucis, self._board = [], [], chess.Board()
-        for san in sans[len(self._sans) :]:
-            if parse(san) is None:
-                raise ValueError(f"{san!r} is not SAN")
-            self._ucis.append(self._board.push_san(san).uci())
-            self._sans.append(san)
-        return [(uci, "") for uci in self._ucis[: len(sans)]]
+        """Needs the game replayed."""
+        return [(move.uci(), "") for move in self._last_game.moves(sans)]
 
     def sans(self, cores_and_marks: Sequence[tuple[str, str]]) -> list[str]:
         """By replaying the game."""

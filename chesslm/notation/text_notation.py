@@ -116,6 +116,11 @@ class TextNotation:
         del san, is_white
         return None
 
+    def move_piece(self, move: chess.Move) -> PlyPiece | None:
+        """None, as `ply_piece`."""
+        del move
+        return None
+
     def decode_game(self, ids: Sequence[int]) -> Game:
         """The inverse of `encode_game`, with an empty id.
 

@@ -82,7 +82,7 @@ def test_a_mated_board_can_still_be_followed_by_a_result(notation: Notation) -> 
     for san in ("f3", "e5", "g4"):
         board.push_san(san)
     mate = board.parse_san("Qh4#")
-    assert len(notation.follow(board, mate)) > 0
+    assert bool(notation.follow(board, mate)) is bool(notation.vocabulary.marks)
     ids = notation.prompt(board) + notation.spell(board, mate) + notation.follow(board, mate)
     board.push(mate)
     assert notation.end_prompt(board) == ids
@@ -103,7 +103,8 @@ def test_every_wording_of_every_legal_move_reads_back(notation: Notation, seed: 
             texts.add(notation.text(ids))
             assert notation.read(board, ids) == move
             assert notation.is_complete(board, ids) is True
-            assert board.parse_san(str(notation.san_of(ids))) == move
+            if (san := notation.san_of(ids)) is not None:
+                assert board.parse_san(san) == move
             assert ids[0] not in notation.vocabulary.not_a_first_token_ids
             assert not set(ids) & notation.vocabulary.not_a_move_ids
     assert len(texts) == len(moves)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import chess
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from chesslm.errors import GameTooLong
+from chesslm.errors import FormatError, GameTooLong
 from chesslm.game import RESULTS, Game
-from chesslm.game_files import read_games
+from chesslm.game_files import SCHEMA, read_games
 from chesslm.notation import Notation
 from chesslm.notation.registry import NOTATION_MODULES, default_notation
 from chesslm.token_files import TokenFile, read_token_file, write_token_file
-from data_prep.ply_pieces import PieceWriter
+from data_prep.ply_pieces import PieceWriter, writes_ply_by_ply
 from data_prep.token_kernel import write_tokens, write_tokens_interpreted
+from data_prep.tokenise import Part, encode_part
 
 GAMES = [
     Game("", ("e4", "d5", "exd5", "Qxd5", "Nc3", "Qe6+"), "1-0"),
@@ -88,7 +93,64 @@ def test_any_rows_in_any_selection(games: list[Game]) -> None:
 
 
 def test_a_wording_that_depends_on_the_plies_before_has_no_pieces() -> None:
-    assert default_notation("english_varied").ply_piece("e4", is_white=True) is None
+    varied = default_notation("english_varied")
+    assert varied.ply_piece("e4", is_white=True) is None
+    assert varied.move_piece(chess.Move.from_uci("e2e4")) is None
+    assert not writes_ply_by_ply(varied)
+
+
+@settings(deadline=None, max_examples=20)
+@given(seeds=st.lists(st.integers(0, 2**32), min_size=1, max_size=4))
+def test_squares_are_written_by_replaying_the_games(seeds: list[int]) -> None:
+    squares = default_notation("uci_squares")
+    games = [random_game(seed) for seed in seeds]
+    rows = np.random.default_rng(len(games)).permutation(len(games))
+    writer = PieceWriter(squares)
+    for _ in range(2):  # the second time all moves are known
+        (content,) = writer.encode(table_of(games), [rows])
+        assert_encoded(content, [games[row] for row in rows], squares)
+
+
+def random_game(seed: int) -> Game:
+    """Captures, castling, promotions and en passant are likelier than by chance."""
+    generator, board, sans = random.Random(seed), chess.Board(), []
+    while len(sans) < seed % 160 and (moves := list(board.legal_moves)):
+        special = [move for move in moves if move.promotion or board.is_castling(move) or board.is_en_passant(move)]
+        pawns = [move for move in moves if board.piece_type_at(move.from_square) == chess.PAWN]
+        move = generator.choice(special or (pawns if pawns and generator.random() < 0.6 else moves))
+        sans.append(board.san(move))
+        board.push(move)
+    return Game("", tuple(sans), generator.choice(RESULTS))
+
+
+@pytest.mark.parametrize(
+    ("sans", "problem"),
+    [
+        (("e4", "e5", "Ke3"), "game 1 of a row group: 'Ke3' is no legal move at ply 2"),
+        (("e4", "hello"), "game 1 of a row group: 'hello' is no move, move number or result at ply 1"),
+        (("e4", "1-0"), "game 1 of a row group: not moves alone: 'e4 1-0'"),
+        (("e4", "{e5}"), "game 1 of a row group: not moves alone: 'e4 {e5}'"),
+    ],
+    ids=["illegal", "no move", "a result", "a comment"],
+)
+def test_what_is_no_game_has_no_squares(sans: tuple[str, ...], problem: str) -> None:
+    games = [GAMES[0], Game("", sans, "1-0")]
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        PieceWriter(default_notation("uci_squares")).encode(table_of(games), [np.arange(2)])
+
+
+@pytest.mark.parametrize("name", ["pgn", "uci_squares"])
+def test_a_part_that_holds_no_games_is_named(tmp_path: Path, name: str) -> None:
+    notation = default_notation(name)
+    for file, content in notation.resources().items():
+        (tmp_path / file).write_bytes(content)
+    row = {"san": ["e4", "what"], "result": "*", "split": "train", "moves_hash": 1}
+    schema = pa.schema([SCHEMA.field(column) for column in row])
+    pq.write_table(pa.Table.from_pylist([row], schema=schema), tmp_path / "part-00000.parquet")
+    part = Part(0, str(tmp_path / "part-00000.parquet"))
+    fingerprint = notation.vocabulary.fingerprint
+    with pytest.raises(FormatError, match=r"part-00000.parquet: not the games that data prepare writes: .*'what'"):
+        encode_part(part, name=name, folder=str(tmp_path), fingerprint=fingerprint, games_digest="g")
 
 
 def test_a_move_number_without_a_token_is_refused() -> None:

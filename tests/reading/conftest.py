@@ -157,10 +157,10 @@ def boards(games: list[Game]) -> list[chess.Board]:
 
 @pytest.fixture(scope="session")
 def notations(games: list[Game]) -> dict[str, Notation]:
-    return {name: build_notation(name, games) for name in ("pgn", "english", "english_varied", "char")}
+    return {name: build_notation(name, games) for name in ("pgn", "english", "english_varied", "char", "uci_squares")}
 
 
-@pytest.fixture(scope="session", params=["pgn", "english", "english_varied", "char"])
+@pytest.fixture(scope="session", params=["pgn", "english", "english_varied", "char", "uci_squares"])
 def notation(request: pytest.FixtureRequest, notations: dict[str, Notation]) -> Notation:
     return notations[request.param]
 

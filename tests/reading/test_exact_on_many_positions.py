@@ -62,7 +62,7 @@ def rich_boards() -> list[chess.Board]:
     return [board for kind, count in NUM_POSITIONS.items() for board in generator.sample(pools[kind], count)]
 
 
-@pytest.mark.parametrize("name", ["pgn", "english", "english_varied", "char"])
+@pytest.mark.parametrize("name", ["pgn", "english", "english_varied", "char", "uci_squares"])
 @torch.inference_mode()
 def test_p_of_every_move_equals_a_brute_force_sum(
     name: str, rich_boards: list[chess.Board], request: pytest.FixtureRequest

@@ -14,13 +14,14 @@ import numpy as np
 
 from chesslm.inference import GameMeasure, PositionMeasure, measure_games
 from eval.aggregation import Quantity, Subset, mean_of
-from eval.contenders import Contender, pairs
+from eval.comparison import Column, compared
+from eval.contenders import Contender
 from eval.intervals import Floats
 from eval.legality import measured
 from eval.legality import quantities as position_quantities
 from eval.metrics import TEXT_PARTS
 from eval.positions import HeldOut, Progress, silent
-from eval.records import AFTER_PLY_10, ALL, DifferenceRecord, MeasureRecord, Results
+from eval.records import AFTER_PLY_10, ALL, Results
 from eval.study import Study
 
 # Games between two reports of progress.
@@ -77,28 +78,16 @@ def measure_likelihood(study: Study, progress: Progress = silent) -> Results:
     Raises:
         InputError: a model's numbers aren't finite; names it.
     """
-    aggregator = study.aggregator()
     held_out = study.held_out
-    subsets = [Subset(name, mask) for name, mask in held_out.subsets().items() if name != AFTER_PLY_10]
-    everything = [subset for subset in subsets if subset.name == ALL]
+    subsets = tuple(Subset(name, mask) for name, mask in held_out.subsets().items() if name != AFTER_PLY_10)
     # Whole games have no ply of their own, so they are only measured on all.
-    numbers = {
+    everything = tuple(subset for subset in subsets if subset.name == ALL)
+    columns = {
         contender.label: [
-            *((quantity, everything) for quantity in game_quantities(measured_games(contender, held_out, progress))),
-            *((quantity, subsets) for quantity in move_quantities(measured(contender, held_out.positions, progress))),
+            *(Column(one, everything) for one in game_quantities(measured_games(contender, held_out, progress))),
+            *(Column(one, subsets) for one in move_quantities(measured(contender, held_out.positions, progress))),
         ]
         for contender in study.contenders
     }
-    measures: list[MeasureRecord] = [
-        aggregator.measure(contender, quantity, subset)
-        for contender in study.contenders
-        for quantity, where in numbers[contender.label]
-        for subset in where
-    ]
-    differences: list[DifferenceRecord] = [
-        aggregator.difference((one, other), (quantity, quantity_of_other), subset)
-        for one, other in pairs(study.contenders)
-        for (quantity, where), (quantity_of_other, _) in zip(numbers[one.label], numbers[other.label], strict=True)
-        for subset in where
-    ]
-    return study.results("likelihood", measures, differences)
+    found = compared(study.aggregator(), study.contenders, columns)
+    return study.results("likelihood", found.measures, found.differences)

@@ -16,11 +16,12 @@ import numpy as np
 from chesslm.inference import Position, moves_and_first_choices
 from chesslm.measures import replayed
 from chesslm.provenance import source_commit
-from eval.aggregation import Aggregator, Quantity, Subset, mean_of
-from eval.contenders import Contender, fits_all, load_contenders, pairs
+from eval.aggregation import Quantity, Subset, mean_of
+from eval.comparison import Column, Compared, compared
+from eval.contenders import Contender, fits_all, load_contenders
 from eval.positions import HeldOut, Mask, Progress, hold_out, silent
 from eval.puzzles import Puzzle, join_puzzles
-from eval.records import ALL, MATED, MISSED, DifferenceRecord, MeasureRecord, PuzzlesRecord, Results
+from eval.records import ALL, MATED, MISSED, PuzzlesRecord, Results
 from eval.study import Study
 from eval.tactics_mates import MateChooser, mating_moves
 from eval.tactics_puzzles import puzzle_quantities, puzzle_subsets, solve_puzzles
@@ -94,7 +95,7 @@ def prepare_tactics(
     # The puzzle file first: a mistake in it shows before the long search for mates.
     joined = (
         join_puzzles(puzzles, games, count=positions, seed=seed, split=split, fits=fits, progress=progress)
-        if (puzzles)
+        if puzzles
         else None
     )
     chooser = MateChooser(seed, progress)
@@ -159,7 +160,6 @@ def measure_tactics(tactics: TacticsStudy, progress: Progress = silent) -> Resul
         InputError: a model's numbers aren't finite; names it.
     """
     study = tactics.study
-    aggregator = study.aggregator()
     mates = {c.label: measured_mates(c, study.held_out, progress) for c in study.contenders}
     # What the players did is the same whoever is asked.
     played = np.array([measure.played for measure in next(iter(mates.values()))])
@@ -168,31 +168,18 @@ def measure_tactics(tactics: TacticsStudy, progress: Progress = silent) -> Resul
         outcomes = {c.label: solve_puzzles(c, tactics.puzzles, progress) for c in study.contenders}
         numbers = {label: puzzle_quantities(found) for label, found in outcomes.items()}
         tables.append((numbers, puzzle_subsets(tactics.puzzles)))
-    measures: list[MeasureRecord] = []
-    differences: list[DifferenceRecord] = []
+    found = Compared()
     for numbers, subsets in tables:
-        for contender in study.contenders:
-            own = [(quantity, subset) for quantity in numbers[contender.label] for subset in subsets]
-            measures += [aggregator.measure(contender, *one) for one in own if _is_reported(*one)]
-        differences += _differences(aggregator, study.contenders, numbers, subsets)
-    results = study.results("tactics", measures, differences)
+        columns = {label: [_column(one, subsets) for one in quantities] for label, quantities in numbers.items()}
+        found += compared(study.aggregator(), study.contenders, columns)
+    results = study.results("tactics", found.measures, found.differences)
     return results.model_copy(update={"puzzles": tactics.puzzles_record})
 
 
-def _differences(
-    aggregator: Aggregator,
-    contenders: Sequence[Contender],
-    numbers: dict[str, list[Quantity]],
-    subsets: Sequence[Subset],
-) -> list[DifferenceRecord]:
-    return [
-        aggregator.difference((one, other), (quantity, quantity_of_other), subset)
-        for one, other in pairs(contenders)
-        for quantity, quantity_of_other in zip(numbers[one.label], numbers[other.label], strict=True)
-        if quantity.metric != "mate_in_one_played"
-        for subset in subsets
-        if _is_reported(quantity, subset)
-    ]
+def _column(quantity: Quantity, subsets: Sequence[Subset]) -> Column:
+    """Where a metric stands; what the players did is the same for every model, so there is nothing to compare."""
+    reported = tuple(subset for subset in subsets if _is_reported(quantity, subset))
+    return Column(quantity, reported, is_paired=quantity.metric != "mate_in_one_played")
 
 
 def _is_reported(quantity: Quantity, subset: Subset) -> bool:

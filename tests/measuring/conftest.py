@@ -98,9 +98,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, games: list[Game], make_fol
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the runs `pgn` and `english`: tiny networks that learned nothing."""
+    """A folder with the runs `pgn`, `english` and `uci_squares`: tiny networks that learned nothing."""
     root = tmp_path_factory.mktemp("runs")
-    for name in ("pgn", "english"):
+    for name in ("pgn", "english", "uci_squares"):
         notation = default_notation(name)
         config = TrainConfig(
             run=RunSection(out="unused", seed=1),
@@ -266,7 +266,7 @@ class _Answer:
         marks = sorted(self.vocabulary.mark_ids)
         harmless = self.vocabulary.begin_id
         found = {}
-        for index in range(max(1, len(follow))):
+        for index in range(max(1, len(follow)) if marks else 0):
             right = follow[index] if follow else harmless
             wrong = marks[0] if right != marks[0] else marks[1]
             found[(*spelling, *follow[:index])] = right if self.truth.mark_right else wrong
@@ -284,9 +284,10 @@ class _Answer:
             for token, child in node.children.items():
                 probabilities[token] = child.mass
             if not text:
-                # Results as designed, and some mark: neither counts when a move is due.
-                probabilities *= 1 - self.truth.end_mass - 0.1
-                probabilities[list(self.vocabulary.mark_ids)] = 0.1 / len(self.vocabulary.mark_ids)
+                # Results as designed, and some mark if there are any: neither counts when a move is due.
+                marks = list(self.vocabulary.mark_ids)
+                probabilities *= 1 - self.truth.end_mass - (0.1 if marks else 0.0)
+                probabilities[marks] = 0.1 / max(1, len(marks))
                 results = list(self.vocabulary.result_ids.values())
                 probabilities[results] = self.truth.end_mass / len(results)
         return (probabilities / probabilities.sum()).log().float()

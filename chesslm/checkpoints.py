@@ -194,8 +194,11 @@ def _shape(weights: Mapping[str, Tensor], name: str) -> str:
     return f"{tuple(weights[name].shape)} {weights[name].dtype}" if name in weights else "missing"
 
 
-def initialise_from(model: Decoder, notation: Notation, name_or_path: str) -> None:
+def initialise_from(model: Decoder, notation: Notation, name_or_path: str) -> list[dict[str, Any]]:
     """Start from the weights of another model of the same shape and vocabulary; nothing else is taken from it.
+
+    Returns:
+        What those weights had seen, for `provenance["ancestors"]`: the other model's ancestors, then itself.
 
     Raises:
         InputError, FormatError: as `load_model`; and a vocabulary or a shape that differs, naming both sides.
@@ -209,6 +212,13 @@ def initialise_from(model: Decoder, notation: Notation, name_or_path: str) -> No
             f"({info.config.data.notation}), but the token files' is {own[:12]} ({notation.name})"
         )
     copy_weights(model, read_weights(folder, info), source=f"run.init_from {name_or_path}")
+    seen = {"games_seen": info.state.games_seen, "tokens_seen": info.state.tokens_seen, "train_s": info.state.train_s}
+    return [*ancestors(info), {"model": name_or_path, "model_sha256": info.model_sha256, **seen}]
+
+
+def ancestors(info: CheckpointInfo) -> list[dict[str, Any]]:
+    """Whose weights a run began with, the oldest first: `{model, model_sha256, games_seen, tokens_seen, train_s}`."""
+    return list(info.provenance.get("ancestors", ()))
 
 
 def untrained(loaded: LoadedModel) -> LoadedModel:

@@ -26,7 +26,7 @@ from chesslm.checkpoint_files import (
     read_weights,
     write_tensors,
 )
-from chesslm.checkpoints import SHIPPED_FOLDER, find_checkpoint, load_checkpoint_notation, shipped_models
+from chesslm.checkpoints import SHIPPED_FOLDER, ancestors, find_checkpoint, load_checkpoint_notation, shipped_models
 from chesslm.errors import FormatError, OutputError
 from chesslm.files import read_json, sha256_file, write_bytes, write_json
 
@@ -43,7 +43,7 @@ class ShippedModel:
         name: as `--model` takes it.
         notation: the registry's name.
         num_params: all weights.
-        games_seen, tokens_seen: in training, repetitions counted.
+        games_seen, tokens_seen: in training, repetitions and those of the weights that it began with counted.
         num_bytes: of its weights' file.
     """
 
@@ -66,13 +66,14 @@ def list_shipped() -> list[ShippedModel]:
         folder = SHIPPED_FOLDER / name
         info = read_info(folder)
         num_params = sum(tensor.numel() for tensor in read_weights(folder, info).values())
+        before = ancestors(info)
         found.append(
             ShippedModel(
                 name,
                 info.config.data.notation,
                 num_params,
-                info.state.games_seen,
-                info.state.tokens_seen,
+                info.state.games_seen + sum(each["games_seen"] for each in before),
+                info.state.tokens_seen + sum(each["tokens_seen"] for each in before),
                 (folder / MODEL_FILE).stat().st_size,
             )
         )
@@ -188,9 +189,9 @@ def card(name: str, info: CheckpointInfo, num_params: int, results: Sequence[Map
         f"{state.step:,} steps, {state.train_s / 3600:.1f} hours on {provenance.get('cpu', 'an unknown processor')}.",
         f"- **Data**: `{config.data.games}`, games digest `{info.games_digest[:16]}`; games are never cut, and its "
         "test and val splits were not trained on.",
-        f"- **Command**: `{' '.join(map(str, provenance.get('command', ())))}` at commit `{provenance.get('commit')}`; "
+        *_started_from(info),
+        f"- **Command**: `{' '.join(map(str, provenance.get('command', ())))}` {_at_commit(provenance)}; "
         "the whole configuration is in `checkpoint.json`.",
-        *([f"- **Started from**: `{config.run.init_from}`."] if config.run.init_from else []),
         "- **Limits**: it knows no position, only the game so far, from the start position on; where it writes a move "
         "that isn't legal, players either take the most probable legal one (lenient) or lose (strict).",
         "- **Licence**: GPL-3.0-or-later, as the package.",
@@ -216,6 +217,30 @@ def card(name: str, info: CheckpointInfo, num_params: int, results: Sequence[Map
                     f"| {measure['n']:,} |"
                 )
     return "\n".join([*lines, ""])
+
+
+def _at_commit(provenance: Mapping[str, Any]) -> str:
+    commit = provenance.get("commit")
+    return f"at commit `{commit}`" if commit else "outside a git checkout, so at no recorded commit"
+
+
+def _started_from(info: CheckpointInfo) -> list[str]:
+    """Lines on the weights that the run began with, and the sum of all that was seen; none for a run of its own."""
+    before = ancestors(info)
+    if not before:
+        return []
+    named = "; ".join(
+        f"`{each['model']}` (`{each['model_sha256'][:16]}`): {each['games_seen']:,} games, {each['tokens_seen']:,} "
+        f"tokens, {each['train_s'] / 3600:.1f} hours"
+        for each in before
+    )
+    games, tokens, train_s = (
+        getattr(info.state, key) + sum(each[key] for each in before) for key in ("games_seen", "tokens_seen", "train_s")
+    )
+    return [
+        f"- **Began with the weights of** {named}. "
+        f"In all {games:,} games, {tokens:,} tokens, {train_s / 3600:.1f} hours."
+    ]
 
 
 def _shown(value: float, unit: str) -> str:

@@ -35,6 +35,7 @@ from chesslm.checkpoint_files import (
 from chesslm.checkpoints import (
     RUN_FILE,
     RUN_FORMAT,
+    ancestors,
     copy_weights,
     final_checkpoint,
     latest_checkpoint,
@@ -225,7 +226,7 @@ class _Loop:
     ) -> None:
         self._out, self._config, self._data, self._parts = out, config, data, parts
         self._watcher, self._processes = watcher, processes
-        self._provenance = provenance(command)
+        self._provenance = {**provenance(command), "ancestors": parts.ancestors}
         self._counts = parts.model.parameter_counts()
         found = processes.on_first(lambda: str(latest_checkpoint(out) or ""))
         self._checkpoint = Path(found) if found else None
@@ -244,6 +245,7 @@ class _Loop:
         if folder == self._checkpoint and not goes_on(info.config, self._config):
             raise FormatError(f"{folder}: written with another configuration than its run's config.json")
         copy_weights(self._parts.model, read_weights(folder, info), source=str(folder))
+        self._provenance["ancestors"] = ancestors(info)
         return info.state, read_training(folder)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -74,6 +75,7 @@ class RunParts:
         device: where the model is.
         model: with its first weights.
         branch: the checkpoint that a new run takes up, None if it begins at the beginning.
+        ancestors: of a new run that begins with another model's weights, as `initialise_from` has them.
     """
 
     games: TokenGames
@@ -82,6 +84,7 @@ class RunParts:
     device: torch.device
     model: Decoder
     branch: Path | None
+    ancestors: list[dict[str, Any]]
 
     @classmethod
     def read(
@@ -119,9 +122,10 @@ class RunParts:
         validator = Validator(config.validation, validation, data.notation, context_len=context_len)
         device = processes.device(pick_device(training.device))
         model = fresh_model(config.model, len(data.notation.vocabulary), config.run.seed)
+        ancestors: list[dict[str, Any]] = []
         if is_new and config.run.init_from is not None:
-            initialise_from(model, data.notation, config.run.init_from)
+            ancestors = initialise_from(model, data.notation, config.run.init_from)
         branch = None
         if is_new and config.run.branch_from is not None:
             branch = open_branch(config.run.branch_from, data.identity)
-        return cls(games, plan, validator, device, model.to(device), branch)
+        return cls(games, plan, validator, device, model.to(device), branch, ancestors)

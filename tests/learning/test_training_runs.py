@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from chesslm.checkpoint_files import read_info
 from chesslm.checkpoints import fresh_model, load_model, untrained
 from chesslm.errors import ConfigError, FormatError, InputError, OutputError, TrainingError
 from chesslm.files import one_writer, read_json, read_lines
@@ -249,6 +250,25 @@ def test_init_from_takes_the_weights_and_nothing_else(tiny: Any, tmp_path: Path)
     lines = lines_of(train(config, command=["test"]).folder, "validation")
     assert lines[0]["val_loss_nats"] == lines_before["val_loss_nats"]
     assert (lines[0]["step"], lines[0]["games"]) == (0, 0)
+
+
+def test_a_checkpoint_names_whose_weights_it_began_with_also_after_a_stop_and_a_branch(tiny: Any) -> None:
+    first = train(tiny(out="first", training__steps=3), command=["test"])
+    config = tiny(out="second", run__init_from=str(first.folder), optimiser__decay_share=0.0)
+    assert train(config, command=["test"], should_stop=lambda: True).outcome == "interrupted"
+    second = train(config, command=["test"])
+    steps = config.training.steps
+    branch = tiny(out="third", run__branch_from=str(second.folder), training__steps=steps + 1, optimiser__decay_share=0)
+    last = train(tiny(out="fourth", run__init_from=str(train(branch, command=["test"]).folder)), command=["test"])
+    known = [info.provenance["ancestors"] for info in map(read_info, (first.checkpoint, second.checkpoint))]
+    begun = read_info(first.checkpoint)
+    assert known[0] == []
+    assert [each["model"] for each in known[1]] == [str(first.folder)]
+    assert known[1][0]["model_sha256"] == begun.model_sha256
+    assert known[1][0]["games_seen"] == begun.state.games_seen > 0
+    told = read_info(last.checkpoint).provenance["ancestors"]
+    assert told[:-1] == known[1]
+    assert Path(told[-1]["model"]).name == "third"
 
 
 def test_a_run_that_has_a_checkpoint_no_longer_needs_what_it_began_from(tiny: Any, tmp_path: Path) -> None:

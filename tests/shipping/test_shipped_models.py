@@ -83,6 +83,26 @@ def test_the_card_shows_what_was_measured_of_exactly_these_weights(checkpoint: P
         assert fact in card
 
 
+def test_the_card_tells_what_the_first_weights_had_seen(checkpoint: Path, tmp_path: Path) -> None:
+    path = checkpoint / "checkpoint.json"
+    content = json.loads(path.read_text())
+    content["provenance"]["commit"] = None
+    content["provenance"]["ancestors"] = [
+        {
+            "model": "/home/somebody/older",
+            "model_sha256": "d" * 64,
+            "games_seen": 23,
+            "tokens_seen": 66,
+            "train_s": 3600,
+        }
+    ]
+    path.write_text(json.dumps(content))
+    card = (export(str(checkpoint), tmp_path / "small") / CARD_FILE).read_text()
+    assert "`older` (`dddddddddddddddd`): 23 games, 66 tokens, 1.0 hours" in card
+    assert "In all 100 games, 1,300 tokens, 3.0 hours" in card
+    assert "at no recorded commit" in card
+
+
 def test_numbers_of_other_weights_and_other_files_are_refused(checkpoint: Path, tmp_path: Path) -> None:
     out = export(str(checkpoint), tmp_path / "small")
     path = tmp_path / "legality.json"

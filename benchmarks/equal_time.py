@@ -174,7 +174,12 @@ def markdown(record: dict[str, Any], judged: Judged) -> str:
     values = {(m.model, m.metric, m.subset): m for m in results.measures}
     for gap in results.differences:
         one, other = (values[label, gap.metric, gap.subset] for label in (gap.model_a, gap.model_b))
-        cells = [f"{m.value:.4f} [{m.low:.4f}, {m.high:.4f}]" for m in (one, other, gap)]
+        cells = [
+            f"{m.value:.4f} [{m.low:.4f}, {m.high:.4f}]"
+            if m.low is not None and m.high is not None
+            else f"{m.value:.4f} [–]"
+            for m in (one, other, gap)
+        ]
         lines.append(f"| {gap.metric} | {gap.subset} | {gap.n:,} | {' | '.join(cells)} |")
     saved = judged.nats_saved
     lines += ["", f"move_nats is {saved.value:.1%} [{saved.low:.1%}, {saved.high:.1%}] lower ({PAIRED_BOOTSTRAP})."]

@@ -26,7 +26,7 @@ import torch
 
 from chesslm.batches import Place, Plan, micro_batches
 from chesslm.checkpoints import fresh_model
-from chesslm.config import ModelSection, OptimiserSection
+from chesslm.config import ModelSection, OptimiserSection, TrainingSection
 from chesslm.game_files import games_folder, read_manifest
 from chesslm.loss import autocast, summed_nats
 from chesslm.model import Decoder
@@ -86,7 +86,8 @@ def our_steps(model: Decoder, games: TokenGames, notation: Notation, *, dtype: s
     plan, place = Plan(games, seed=0, games_per_step=GAMES_A_STEP), Place()
     while True:
         step = plan.step(place)
-        batches = micro_batches(games, step.games, tokens_per_micro_batch=8_192, pad_id=notation.vocabulary.pad_id)
+        limit = TrainingSection(steps=1).tokens_per_micro_batch
+        batches = micro_batches(games, step.games, tokens_per_micro_batch=limit, pad_id=notation.vocabulary.pad_id)
         for batch in batches:
             with autocast(torch.device("cpu"), dtype):
                 nats = summed_nats(model, batch)

@@ -111,7 +111,7 @@ class TrainingSection(Section):
     games_per_step: int | None = Field(None, ge=1, description="games in one step (equal games); or tokens_per_step")
     tokens_per_step: int | None = Field(None, ge=1, description="tokens in one step (equal tokens); or games_per_step")
     tokens_per_micro_batch: int = Field(
-        8_192,
+        4_096,
         ge=1,
         description="padded tokens that go through the model at once; a step accumulates over as many as it needs",
     )

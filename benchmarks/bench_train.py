@@ -25,7 +25,7 @@ from chesslm.errors import ChesslmError
 from chesslm.files import write_bytes, write_json
 from chesslm.provenance import cpu_name, source_commit
 
-FORMAT = "chesslm-bench-train/2"
+FORMAT = "chesslm-bench-train/3"
 ROOT = Path(__file__).resolve().parents[1]
 _BUSY_LOAD = 0.3
 TRAINING = {
@@ -63,7 +63,8 @@ class Row:
         runs: of each run.
         peak_bytes: the largest resident size of all runs.
         ratio: how many times more tokens a second ours has at the same task, in the same precision; in our own rows of
-            decoding, than the faster peer (int8: in whichever precision it is fastest). None without the other side.
+            decoding, than the faster peer. None without the other side, so of int8, too.
+        ratio_to_fastest: in our own rows of decoding, how many times more than the fastest peer in any precision.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Row:
     runs: tuple[float, ...] = ()
     peak_bytes: int = 0
     ratio: float | None = None
+    ratio_to_fastest: float | None = None
 
 
 def measured(
@@ -102,6 +104,7 @@ def measured(
     medians = {key: statistics.median(run["tokens_per_s"] for run in runs) for key, runs in found.items()}
     rows = []
     for size in sizes:
+        speeds = {name: speed for (name, its_size), speed in medians.items() if its_size == size}
         for name, what in peers.items():
             runs = found.get((name, size), [])
             if not runs:
@@ -118,7 +121,8 @@ def measured(
                     tokens_per_s=medians[name, size],
                     runs=tuple(run["tokens_per_s"] for run in runs),
                     peak_bytes=int(max(run["peak_bytes"] for run in runs)),
-                    ratio=ratio(name, {key: speed for (key, its_size), speed in medians.items() if its_size == size}),
+                    ratio=ratio(name, speeds),
+                    ratio_to_fastest=ratio_to_fastest(name, speeds),
                 )
             )
     return rows
@@ -132,12 +136,28 @@ def ratio(name: str, speeds: Mapping[str, float]) -> float | None:
     """
     kind, who, *task = name.split("-")
     if kind == "decode" and who == "ours":
-        rows, precision = task
-        known = ("float32", "bfloat16") if precision == "int8" else (precision,)
-        peers = [speeds.get(f"{kind}-{peer}-{rows}-{one}", 0.0) for peer in DECODERS if peer != who for one in known]
-        return speeds[name] / max(peers) if max(peers) else None
+        return _ratio_to(name, speeds, precisions=task[1:])
     ours = speeds.get("-".join([kind, "ours", *task]))
     return None if ours is None else ours / speeds[name]
+
+
+def ratio_to_fastest(name: str, speeds: Mapping[str, float]) -> float | None:
+    """As `Row` says; `speeds` are the tokens a second of peers at one size.
+
+    >>> ratio_to_fastest("decode-ours-64-int8", {"decode-gpt2-64-float32": 2.0, "decode-ours-64-int8": 8.0})
+    4.0
+    """
+    kind, who, *_ = name.split("-")
+    is_ours = kind == "decode" and who == "ours"
+    return _ratio_to(name, speeds, precisions=("float32", "bfloat16")) if is_ours else None
+
+
+def _ratio_to(name: str, speeds: Mapping[str, float], *, precisions: Sequence[str]) -> float | None:
+    """Our decoding against the fastest peer that decodes as many rows in one of the precisions."""
+    kind, ours, rows, _ = name.split("-")
+    peers = [f"{kind}-{peer}-{rows}-{precision}" for peer in DECODERS if peer != ours for precision in precisions]
+    fastest = max(speeds.get(peer, 0.0) for peer in peers)
+    return speeds[name] / fastest if fastest else None
 
 
 def table(rows: list[Row], *, threads: Sequence[int], repeats: int, load: float) -> str:
@@ -145,23 +165,23 @@ def table(rows: list[Row], *, threads: Sequence[int], repeats: int, load: float)
     lines = [
         f"{', '.join(map(str, threads))} threads of {len(sched_getaffinity(0))} cores ({cpu_name()}), medians of "
         f"{repeats} runs, commit {source_commit()}. Times as fast: in the same precision, our own rows against "
-        "the faster peer; int8, of which the peers have none, against the fastest in any precision."
+        "the faster peer (in int8 there is none), and against the fastest peer in whichever precision."
     ]
     if load > _BUSY_LOAD:
         lines.append(f"**The machine had other work (load average {load:.1f}).**")
     lines += [
         "",
-        "| model | threads | weights | tokens/s | peak memory | chesslm is so many times as fast |",
-        "|---|---|---|---|---|---|",
+        "| model | threads | weights | tokens/s | peak memory | chesslm is so many times as fast | as the fastest |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         if row.problem is not None:
-            lines.append(f"| {row.what} ({row.size}) | {row.threads} | | {row.problem} | | |")
+            lines.append(f"| {row.what} ({row.size}) | {row.threads} | | {row.problem} | | | |")
         else:
-            ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+            same, fastest = ("" if x is None else f"{x:.2f}" for x in (row.ratio, row.ratio_to_fastest))
             lines.append(
                 f"| {row.what} ({row.size}) | {row.threads} | {row.num_params:,} | {row.tokens_per_s:,.0f} "
-                f"| {row.peak_bytes / 1e6:,.0f} MB | {ratio} |"
+                f"| {row.peak_bytes / 1e6:,.0f} MB | {same} | {fastest} |"
             )
     return "\n".join([*lines, ""])
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from chesslm.paged_columns import PagedColumns
+
 # Columns that a new cache has room for beyond those it begins with: a few tokens and a position's tree of moves.
 _ROOM = 96
 
@@ -42,12 +44,14 @@ class KeyValueCache:
 
     A column is a token that was fed, in that order; whether a row may look at it, and which position it has, is for
     the caller to say (`mask_BTS`, `positions_BT`), so rows of different lengths share columns.
-    Storage grows by doubling, so that feeding token by token copies each column a constant number of times.
+    Storage grows by doubling, so that feeding token by token copies each column a constant number of times. While the
+    next-token step feeds it, everything is in pages (`paged_columns`); whoever else asks has it brought back.
     """
 
     def __init__(self, num_blocks: int) -> None:
         self._buffers: list[tuple[Tensor, Tensor] | None] = [None] * num_blocks
         self._num_columns = [0] * num_blocks
+        self._paged: PagedColumns | None = None
 
     def __len__(self) -> int:
         """Columns held, in every row."""
@@ -55,6 +59,7 @@ class KeyValueCache:
 
     def append(self, block: int, keys_BKTD: Tensor, values_BKTD: Tensor) -> tuple[Tensor, Tensor]:
         """Add new columns to a block; all its keys and values, `[B, K, S, D]` each (views, don't write to them)."""
+        self._bring_back()
         start = self._num_columns[block]
         stop = start + keys_BKTD.shape[2]
         buffers = self._buffers[block]
@@ -74,6 +79,9 @@ class KeyValueCache:
         """A new cache that holds copies of these rows (int64 indices, repeats allowed)."""
         chosen = KeyValueCache(len(self._buffers))
         chosen._num_columns = list(self._num_columns)
+        if self._paged is not None:
+            chosen._paged = self._paged.select(rows_B)
+            return chosen
         for block, buffers in enumerate(self._buffers):
             if buffers is not None:
                 stop = self._num_columns[block]
@@ -97,8 +105,8 @@ class KeyValueCache:
             )
         return joined
 
-    def open_column(self, dtype: torch.dtype = torch.float32) -> list[tuple[Tensor, Tensor]]:
-        """Add a column to every block, for the caller to fill; the whole storage `[B, K, capacity, D]`, contiguous.
+    def open_column(self, dtype: torch.dtype = torch.float32) -> PagedColumns:
+        """Add a column to every block, for the caller to fill; all pages.
 
         Args:
             dtype: from now on everything is stored in this.
@@ -106,27 +114,33 @@ class KeyValueCache:
         Raises:
             ValueError: nothing has been fed yet.
         """
-        stop = len(self) + 1
-        opened = []
-        for block in range(len(self._buffers)):
-            keys, values = self._held(block)
-            if stop > keys.shape[2] or not all(x.is_contiguous() and x.dtype == dtype for x in (keys, values)):
-                keys, values = (_grown(buffer.to(dtype), stop - 1, stop + _ROOM) for buffer in (keys, values))
-                self._buffers[block] = (keys, values)
-            opened.append((keys, values))
-        self._num_columns = [stop] * len(self._buffers)
-        return opened
+        if self._paged is None or self._paged.dtype != dtype:
+            pairs = [self._held(block) for block in range(len(self._buffers))]
+            stops = zip(pairs, self._num_columns, strict=True)
+            self._paged = PagedColumns.of([(keys[:, :, :n], values[:, :, :n]) for (keys, values), n in stops], dtype)
+            self._buffers = [None] * len(self._buffers)
+        self._num_columns = [len(self) + 1] * len(self._buffers)
+        self._paged.make_room(len(self))
+        return self._paged
 
     @property
     def num_bytes(self) -> int:
         """Memory that it takes."""
-        return sum(buffer.nbytes for pair in self._buffers if pair is not None for buffer in pair)
+        in_pages = 0 if self._paged is None else self._paged.num_bytes
+        return in_pages + sum(buffer.nbytes for pair in self._buffers if pair is not None for buffer in pair)
 
     def _held(self, block: int) -> tuple[Tensor, Tensor]:
+        self._bring_back()
         buffers = self._buffers[block]
         if buffers is None:
             raise ValueError("nothing has been fed yet")
         return buffers
+
+    def _bring_back(self) -> None:
+        """Have tensors instead of pages."""
+        if self._paged is not None:
+            self._buffers = list(self._paged.held(len(self)))
+            self._paged = None
 
     def cut(self, num_columns: int) -> None:
         """Forget all columns from `num_columns` on.

@@ -1,21 +1,22 @@
 """One further token for every row of a batch on a CPU, in as few calls as possible: how text is written token by token.
 
-Knows: the decoder's formulas for a single new token a row, with everything but the matrix products in three small
-compiled loops (numba), in which precision it computes, and which decoders can be fed this way.
+Knows: the order of products and compiled loops (numba) for a single new token a row, in which precision they compute,
+and which decoders can be fed this way.
 Doesn't know: any other way to feed a decoder (`model`, which it equals up to rounding), how matrices are stored and
-multiplied (`stored_matrix`), or what tokens mean.
+multiplied (`stored_matrix`), the loops (`step_kernels`, `step_attention`), or what tokens mean.
 
 Why: at a few million weights a step takes less than a millisecond of arithmetic, but in torch alone a hundred small
 operations a block, each with its own start-up; and torch's attention of a single query takes twice as long as this one.
 A decoder that was rounded (`quantise.rounded`) is stored in fewer bits here, and keys and values in bfloat16: for one
 row a step takes as long as it takes to read the weights, for many as long as to read the cache.
 
-Tensor key: B rows · C width · H query heads · K key and value heads · D head size · X = (H + 2 K) D · S columns of the
-cache · P columns of the prompts · F hidden size of the SwiGLU layer · V vocabulary.
+Tensor key: B rows · C width · X queries, keys and values, or gate and up, side by side · F hidden size of the SwiGLU
+layer · V vocabulary.
 """
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -27,124 +28,16 @@ import torch
 from torch import Tensor, nn
 
 from chesslm.key_value_cache import KeyValueCache
-from chesslm.model import NORM_EPS, Attention, Block, Decoder, RMSNorm, SwiGLU
+from chesslm.model import Attention, Block, Decoder, RMSNorm, SwiGLU
 from chesslm.quantise import Precision, RoundedDecoder, precision_of
-from chesslm.step_kernels import ONE, ZERO, Floats, Numbers, compiled, exponential, narrowed, widened
-from chesslm.stored_matrix import StoredMatrix, as_numbers
+from chesslm.step_attention import attend
+from chesslm.step_kernels import Floats, Numbers, add_product, gate, normalise
+from chesslm.stored_matrix import StoredMatrix, as_numbers, product_dtype, rows_dtype
 
 Longs = npt.NDArray[np.int64]
 
 # To wake a thread costs as much as to attend for a few rows.
 _ROWS_OF_A_THREAD = 8
-_EPS = np.float32(NORM_EPS)
-
-
-@compiled
-def normalise(x_BC: Floats, gain_C: Floats, out_BC: Floats) -> None:
-    """`RMSNorm` of each row."""
-    for row in range(x_BC.shape[0]):
-        x_C, out_C = x_BC[row], out_BC[row]
-        squares = ZERO
-        for c in range(len(x_C)):
-            squares += x_C[c] * x_C[c]
-        scale = ONE / np.sqrt(squares / np.float32(len(x_C)) + _EPS)
-        for c in range(len(x_C)):
-            out_C[c] = x_C[c] * scale * gain_C[c]
-
-
-@compiled
-def gate(gate_up_BX: Floats, out_BF: Floats) -> None:
-    """`silu(gate) * up` of each row's gate and up, which stand side by side."""
-    size = out_BF.shape[1]
-    for row in range(out_BF.shape[0]):
-        gate_F, up_F, out_F = gate_up_BX[row, :size], gate_up_BX[row, size:], out_BF[row]
-        for f in range(size):
-            out_F[f] = gate_F[f] / (ONE + exponential(-gate_F[f])) * up_F[f]
-
-
-@compiled
-def attend(
-    qkv_BX: Floats,
-    gains_2D: Floats,
-    cos_SD: Floats,
-    sin_SD: Floats,
-    positions_B: Longs,
-    bounds_B2: Longs,
-    num_prompt_columns: int,
-    column: int,
-    keys_BKSD: Numbers,
-    values_BKSD: Numbers,
-    out_BC: Floats,
-) -> None:
-    """Put each row's new key and value into `column` of the cache and gather what its query attends to.
-
-    Args:
-        qkv_BX: queries, keys and values of the new tokens; overwritten.
-        gains_2D: of the query and the key norm; no rows where there is no such norm.
-        cos_SD: cosines of each position's angles, `[positions, D/2]`.
-        sin_SD: their sines.
-        positions_B: place of each new token in its text.
-        bounds_B2: columns `[start, stop)` of each row's prompt.
-        num_prompt_columns: from here on every column belongs to every row.
-        column: the new one; the last.
-        keys_BKSD: the cache's storage of keys, float32 or bfloat16.
-        values_BKSD: and of values.
-        out_BC: where what is gathered is written, `[B, H D]`.
-    """
-    num_kv, size = keys_BKSD.shape[1], keys_BKSD.shape[3]
-    num_heads = out_BC.shape[1] // size
-    half = size // 2
-    scores_S = np.empty(column + 1, dtype=np.float32)
-    for row in range(qkv_BX.shape[0]):
-        cos_D, sin_D = cos_SD[positions_B[row]], sin_SD[positions_B[row]]
-        for head in range(num_heads + num_kv):
-            x_D = qkv_BX[row, head * size : (head + 1) * size]
-            if len(gains_2D):
-                gain_D = gains_2D[0 if head < num_heads else 1]
-                squares = ZERO
-                for d in range(size):
-                    squares += x_D[d] * x_D[d]
-                scale = ONE / np.sqrt(squares / np.float32(size) + _EPS)
-                for d in range(size):
-                    x_D[d] *= scale * gain_D[d]
-            for d in range(half):
-                first, second = x_D[d], x_D[half + d]
-                x_D[d] = first * cos_D[d] - second * sin_D[d]
-                x_D[half + d] = second * cos_D[d] + first * sin_D[d]
-        for kv in range(num_kv):
-            place = (num_heads + kv) * size
-            for d in range(size):
-                keys_BKSD[row, kv, column, d] = narrowed(qkv_BX[row, place + d], keys_BKSD)
-            place += num_kv * size
-            for d in range(size):
-                values_BKSD[row, kv, column, d] = narrowed(qkv_BX[row, place + d], values_BKSD)
-        start, stop = bounds_B2[row, 0], bounds_B2[row, 1]
-        num_own = stop - start
-        num_seen = num_own + column + 1 - num_prompt_columns
-        for head in range(num_heads):
-            query_D = qkv_BX[row, head * size : (head + 1) * size]
-            keys_SD = keys_BKSD[row, head // (num_heads // num_kv)]
-            values_SD = values_BKSD[row, head // (num_heads // num_kv)]
-            out_D = out_BC[row, head * size : (head + 1) * size]
-            scale = ONE / np.sqrt(np.float32(size))
-            largest = np.float32(-np.inf)
-            for seen in range(num_seen):
-                place = start + seen if seen < num_own else num_prompt_columns + seen - num_own
-                score = ZERO
-                for d in range(size):
-                    score += query_D[d] * widened(keys_SD[place, d])
-                scores_S[seen] = score * scale
-                largest = max(largest, scores_S[seen])
-            total = ZERO
-            for seen in range(num_seen):
-                scores_S[seen] = exponential(scores_S[seen] - largest)
-                total += scores_S[seen]
-            out_D[:] = ZERO
-            for seen in range(num_seen):
-                place = start + seen if seen < num_own else num_prompt_columns + seen - num_own
-                share = scores_S[seen] / total
-                for d in range(size):
-                    out_D[d] += share * widened(values_SD[place, d])
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +51,35 @@ class _BlockWeights:
     mlp_gain: Floats
     gate_up: StoredMatrix
     down: StoredMatrix
+
+
+class _Room:
+    """Memory for what a step of so many rows computes: tensors for products, arrays of the same memory for loops.
+
+    Args:
+        num_rows: B.
+        width: C.
+        num_queries_keys_values: numbers of a row's queries, keys and values.
+        mlp_width: F.
+        dtype: of what products are given.
+    """
+
+    def __init__(
+        self, num_rows: int, width: int, num_queries_keys_values: int, mlp_width: int, dtype: torch.dtype
+    ) -> None:
+        self.stream_BC, self.last_BC = torch.empty(num_rows, width), torch.empty(num_rows, width)
+        product = product_dtype(dtype)
+        self.wide_BC = torch.empty(num_rows, width, dtype=dtype)
+        self.added_BC = torch.empty(num_rows, width, dtype=product)
+        self.qkv_BX = torch.empty(num_rows, num_queries_keys_values, dtype=product)
+        self.gate_up_BX = torch.empty(num_rows, 2 * mlp_width, dtype=product)
+        self.gated_BF = torch.empty(num_rows, mlp_width, dtype=dtype)
+        # Of the rows that products are given, where those are int8.
+        self.scales_B, self.other_B = np.ones((2, num_rows), dtype=np.float32)
+        between = (self.wide_BC, self.added_BC, self.qkv_BX, self.gate_up_BX, self.gated_BF)
+        self.stream: Floats = self.stream_BC.numpy()
+        self.last: Floats = self.last_BC.numpy()
+        self.arrays: tuple[Numbers, ...] = tuple(map(as_numbers, between))
 
 
 # Steps of living decoders, each with what told then whether its weights have changed since.
@@ -192,8 +114,7 @@ class NextTokenStep:
 
     def __init__(self, decoder: Decoder) -> None:
         config = decoder.config
-        precision = precision_of(decoder)
-        self._width = config.width
+        self._precision = precision = precision_of(decoder)
         self._num_queries_keys_values = len(decoder.get_submodule("blocks.0.attention.qkv").get_parameter("weight"))
         self._mlp_width = config.mlp_width
         self._embedding = decoder.embedding.weight.detach()
@@ -204,6 +125,7 @@ class NextTokenStep:
         self._head = StoredMatrix(head, precision)
         self._cache_dtype = torch.float32 if precision == "float32" else torch.bfloat16
         self._others: ThreadPoolExecutor | None = None
+        self._rooms = threading.local()  # a decoder may write several texts at once, each in a thread of its own
         self._blocks = [_weights_of(block, precision) for block in decoder.blocks if isinstance(block, Block)]
 
     def logits(
@@ -219,43 +141,52 @@ class NextTokenStep:
             cache: what was fed before; gets one more column.
         """
         column = len(cache)
-        buffers = cache.open_column(self._cache_dtype)
-        x_BC = self._embedding[torch.from_numpy(np.asarray(tokens, dtype=np.int64))]
-        num_rows = len(x_BC)
-        wide_BC, gated_BF = torch.empty_like(x_BC), x_BC.new_empty(num_rows, self._mlp_width)
-        qkv_BX = x_BC.new_empty(num_rows, self._num_queries_keys_values)
-        gate_up_BX = x_BC.new_empty(num_rows, 2 * self._mlp_width)
-        stream, wide, gated = x_BC.numpy(), wide_BC.numpy(), gated_BF.numpy()
-        qkv, gate_up = qkv_BX.numpy(), gate_up_BX.numpy()
-        for weights, (keys, values) in zip(self._blocks, buffers, strict=True):
-            normalise(stream, weights.attention_gain, wide)
-            weights.qkv.times(wide_BC, qkv_BX)
-            rows_of = (qkv, positions_B, bounds_B2, as_numbers(keys), as_numbers(values), wide)
-            self._attend(weights.gains, num_prompt_columns, column, rows_of)
-            weights.out.times(wide_BC, x_BC, is_added=True)
-            normalise(stream, weights.mlp_gain, wide)
-            weights.gate_up.times(wide_BC, gate_up_BX)
-            gate(gate_up, gated)
-            weights.down.times(gated_BF, x_BC, is_added=True)
-        normalise(stream, self._gain, wide)
-        logits_BV = x_BC.new_empty(num_rows, self._vocabulary_len)
-        self._head.times(wide_BC, logits_BV)
-        return logits_BV
+        pages = cache.open_column(self._cache_dtype)
+        room = self._room_for(len(positions_B))
+        stream, last = room.stream, room.last
+        wide, added, qkv, gate_up, gated = room.arrays
+        torch.index_select(self._embedding, 0, torch.from_numpy(np.asarray(tokens, dtype=np.int64)), out=room.stream_BC)
+        texts = (self._cos, self._sin, positions_B, bounds_B2, num_prompt_columns, column)
+        given, other = room.scales_B, room.other_B
+        for index, weights in enumerate(self._blocks):
+            normalise(stream, weights.attention_gain, wide, given)
+            scales = weights.qkv.times(room.wide_BC, room.qkv_BX)
+            self._attend(len(stream), (qkv, scales, given, weights.gains, *texts, *pages.block(index)), (wide, other))
+            scales = weights.out.times(room.wide_BC, room.added_BC)
+            add_product(added, scales, other, stream)
+            normalise(stream, weights.mlp_gain, wide, given)
+            scales = weights.gate_up.times(room.wide_BC, room.gate_up_BX)
+            gate(gate_up, scales, given, gated, other)
+            scales = weights.down.times(room.gated_BF, room.added_BC)
+            add_product(added, scales, other, stream)
+        # Many rows' logits in fewer bits would often be equal, so the head's product is in float32.
+        normalise(stream, self._gain, last, other)
+        logits_BV = torch.empty(len(stream), self._vocabulary_len)
+        scales = self._head.times(room.last_BC, logits_BV)
+        return logits_BV if scales is self._head.ones else logits_BV.mul_(torch.from_numpy(scales))
 
-    def _attend(self, gains: Floats, num_prompt_columns: int, column: int, rows_of: tuple[Any, ...]) -> None:
+    def _room_for(self, num_rows: int) -> _Room:
+        """Kept from step to step: memory that is given back is asked for again page by page."""
+        kept: _Room | None = getattr(self._rooms, "kept", None)
+        if kept is None or len(kept.stream_BC) != num_rows:
+            sizes = (self._embedding.shape[1], self._num_queries_keys_values, self._mlp_width)
+            kept = self._rooms.kept = _Room(num_rows, *sizes, rows_dtype(num_rows, self._precision))
+        return kept
+
+    def _attend(self, num_rows: int, given: tuple[Any, ...], out: tuple[Any, ...]) -> None:
         """`attend`, the rows shared out among as many threads as torch has."""
-        num_rows = len(rows_of[0])
         num_shares = max(1, min(torch.get_num_threads(), num_rows // _ROWS_OF_A_THREAD))
+        if num_shares == 1:
+            attend(*(*given, 0, num_rows, *out))
+            return
 
         def share(index: int) -> None:
-            part = slice(num_rows * index // num_shares, num_rows * (index + 1) // num_shares)
-            qkv, positions, bounds, keys, values, out = (array[part] for array in rows_of)
-            rotation = (self._cos, self._sin)
-            attend(qkv, gains, *rotation, positions, bounds, num_prompt_columns, column, keys, values, out)
+            part = (num_rows * index // num_shares, num_rows * (index + 1) // num_shares)
+            attend(*(*given, *part, *out))
 
-        if num_shares > 1 and self._others is None:
+        if self._others is None:
             self._others = ThreadPoolExecutor(num_shares - 1)
-        others = [] if self._others is None else [self._others.submit(share, index) for index in range(1, num_shares)]
+        others = [self._others.submit(share, index) for index in range(1, num_shares)]
         share(0)
         for other in others:
             other.result()

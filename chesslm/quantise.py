@@ -80,6 +80,15 @@ def dequantised(numbers: Tensor, scales: Tensor) -> Tensor:
 
 def multiplies_bfloat16() -> bool:
     """Whether this processor has instructions for products of bfloat16 (AVX512-BF16, AMX)."""
+    return _has("avx512_bf16", "amx_bf16")
+
+
+def multiplies_int8() -> bool:
+    """Whether this processor has instructions for products of int8 (AVX512-VNNI, AMX)."""
+    return _has("avx512_vnni", "amx_int8")
+
+
+def _has(*instructions: str) -> bool:
     # Older torch doesn't say; then products stay in float32, which is always right.
     found: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    return any(found.get(name) for name in instructions)

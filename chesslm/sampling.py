@@ -3,23 +3,24 @@
 Knows: temperature, top-k and top-p over tokens, and over any other weights.
 Doesn't know: chess. (Players sample over legal moves: `model_player`.)
 
-Tensor key: B rows that still go on · V vocabulary.
+Tensor key: B rows of a batch · T new tokens · V vocabulary.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from chesslm.model import Decoder
 from chesslm.notation import Notation
 from chesslm.token_model import TokenModel, as_token_model, batches_by_length
 
 Floats = npt.NDArray[np.float64]
+Longs = npt.NDArray[np.int64]
 # Prefixes, and room for what is written, that go through the model at once; bounds the cache's memory.
 TOKENS_PER_SAMPLED_BATCH = 32_768
 
@@ -72,13 +73,13 @@ def drawn(weights: Floats, uniform: float) -> int:
     return min(index, int(np.flatnonzero(weights)[-1]))
 
 
-def drawn_rows(weights_BV: Floats, uniforms_B: Floats) -> list[int]:
+def drawn_rows(weights_BV: Floats, uniforms_B: Floats) -> Longs:
     """`drawn` for each row: much faster than row by row."""
     sums_BV = np.cumsum(weights_BV, axis=1)
     reached_B = (sums_BV <= uniforms_B[:, None] * sums_BV[:, -1:]).sum(axis=1)
     last_B = weights_BV.shape[1] - 1 - (weights_BV[:, ::-1] > 0.0).argmax(axis=1)
-    tokens: list[int] = np.minimum(reached_B, last_B).tolist()
-    return tokens
+    tokens_B: Longs = np.minimum(reached_B, last_B)
+    return tokens_B
 
 
 def sample_text(
@@ -117,56 +118,54 @@ def sample_text(
     lengths = [len(prefix) for prefix in prefixes]
     texts: dict[int, list[int]] = {}
 
-    def reshape(logits_BV: Floats) -> Floats:
-        return reshaped(logits_BV, temperature=temperature, top_k=top_k, top_p=top_p)
+    def choose(logits_BV: Tensor, uniforms_B: Floats) -> Longs:
+        if temperature == 0.0:
+            largest: Longs = logits_BV.cpu().numpy().argmax(axis=1)
+            return largest
+        weights_BV = reshaped(logits_BV.double().cpu().numpy(), temperature=temperature, top_k=top_k, top_p=top_p)
+        return drawn_rows(weights_BV, uniforms_B)
 
     room = min(max_new_tokens, tokens.context_len)
     for batch in batches_by_length(lengths, extra=room, tokens=TOKENS_PER_SAMPLED_BATCH):
-        rows = [
-            _Row(
-                prefix=list(prefixes[index]),
-                generator=np.random.default_rng(seeds[index]),
-                num_left=min(max_new_tokens, tokens.context_len - lengths[index]),
-            )
-            for index in batch
-        ]
-        _write(tokens, rows, notation.vocabulary.end_id, reshape)
-        texts.update(zip(batch, [row.written for row in rows], strict=True))
+        limits = [max(0, min(max_new_tokens, tokens.context_len - lengths[index])) for index in batch]
+        rows = [prefixes[index] for index in batch]
+        written = _write(tokens, rows, limits, [seeds[index] for index in batch], notation.vocabulary.end_id, choose)
+        texts.update(zip(batch, written, strict=True))
     return [texts[index] for index in range(len(prefixes))]
 
 
-@dataclass(slots=True)
-class _Row:
-    """A text being written; `num_left` is how many tokens it may still get."""
-
-    prefix: list[int]
-    generator: np.random.Generator
-    num_left: int
-    written: list[int] = field(default_factory=list)
-
-
-def _write(model: TokenModel, rows: Sequence[_Row], end_id: int, reshape: Callable[[Floats], Floats]) -> None:
-    """Write all rows in step; each finishes on its own, and the batch shrinks when half of it has."""
-    batch = [row for row in rows if row.num_left > 0]
-    if not batch:
-        return
-    reading = model.read([row.prefix for row in batch])
-    logits_BV = reading.logits(range(len(batch)), [len(row.prefix) - 1 for row in batch])
-    num_fed = 0
-    while True:
-        uniforms_B = np.array([row.generator.random() for row in batch])
-        tokens = drawn_rows(reshape(logits_BV.double().cpu().numpy()), uniforms_B)
-        for row, token in zip(batch, tokens, strict=True):
-            if row.num_left > 0:
-                row.written.append(token)
-                row.num_left = 0 if row.written[-1] == end_id else row.num_left - 1
-        active = [place for place, row in enumerate(batch) if row.num_left > 0]
-        if not active:
-            return
+def _write(
+    model: TokenModel,
+    prefixes: Sequence[Sequence[int]],
+    limits: Sequence[int],
+    seeds: Sequence[int],
+    end_id: int,
+    choose: Callable[[Tensor, Floats], Longs],
+) -> list[list[int]]:
+    """What follows each prefix, all written in step; the batch shrinks when half of them have ended."""
+    most = max(limits)
+    prefix_lens_B, lens_B = np.array([len(prefix) for prefix in prefixes]), np.array(limits)
+    written_BT, uniforms_BT = np.empty((len(prefixes), most), dtype=np.int64), np.zeros((len(prefixes), most))
+    for row, (seed, limit) in enumerate(zip(seeds, limits, strict=True)):
+        uniforms_BT[row, :limit] = np.random.default_rng(seed).random(limit)
+    rows_B = np.flatnonzero(lens_B)
+    if len(rows_B) == 0:
+        return [[] for _ in prefixes]
+    reading = model.read([prefixes[row] for row in rows_B.tolist()])
+    logits_BV = reading.logits(range(len(rows_B)), (prefix_lens_B[rows_B] - 1).tolist())
+    for step in range(most):
+        tokens_B = choose(logits_BV, uniforms_BT[rows_B, step])
+        written_BT[rows_B, step] = tokens_B
+        ended_B = rows_B[tokens_B == end_id]
+        lens_B[ended_B] = np.minimum(lens_B[ended_B], step + 1)
+        is_active_B = lens_B[rows_B] > step + 1
+        num_active = int(is_active_B.sum())
+        if num_active == 0:
+            break
         # Finished rows go on unread, because to leave them out costs a copy of the cache; but only within the context.
-        is_full = any(row.num_left == 0 and len(row.prefix) + num_fed >= model.context_len for row in batch)
-        if is_full or 2 * len(active) <= len(batch):
-            reading = reading.select(active)
-            batch = [batch[place] for place in active]
-        logits_BV = reading.extend([row.written[-1] for row in batch])
-        num_fed += 1
+        is_full = bool((prefix_lens_B[rows_B[~is_active_B]] + step >= model.context_len).any())
+        if is_full or 2 * num_active <= len(rows_B):
+            reading = reading.select(np.flatnonzero(is_active_B).tolist())
+            rows_B, tokens_B = rows_B[is_active_B], tokens_B[is_active_B]
+        logits_BV = reading.extend(tokens_B.tolist())
+    return [written_BT[row, :length].tolist() for row, length in enumerate(lens_B)]

@@ -8,7 +8,9 @@ multiplied (`stored_matrix`), the loops (`step_kernels`, `step_attention`), or w
 Why: at a few million weights a step takes less than a millisecond of arithmetic, but in torch alone a hundred small
 operations a block, each with its own start-up; and torch's attention of a single query takes twice as long as this one.
 A decoder that was rounded (`quantise.rounded`) is stored in fewer bits here, and keys and values in bfloat16: for one
-row a step takes as long as it takes to read the weights, for many as long as to read the cache.
+row a step takes as long as it takes to read the weights, for many as long as to read the cache. Many rows are rounded
+for products, too, where the processor has them (`stored_matrix.rows_dtype`), so that a text may depend on how many are
+written at once where two tokens are about equally probable.
 
 Tensor key: B rows · C width · X queries, keys and values, or gate and up, side by side · F hidden size of the SwiGLU
 layer · V vocabulary.

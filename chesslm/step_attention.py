@@ -4,9 +4,9 @@ Knows: query-key norm, rotary positions and softmax of a single query a head, an
 Doesn't know: the rest of the decoder (`next_token_step`), or how the cache comes by its memory (`paged_columns`).
 
 Many rows' cache is larger than the processor's, so that memory is what takes the time. It is read page by page for a
-group of rows at once, which is the order it lies in: twice as fast as one row's head after the other, where each is
-too short a stretch for the processor to fetch ahead. Four columns are taken at a time, so that what they are added to
-stays in registers.
+group of rows at once, which is the order it lies in: with 64 rows in bfloat16 about twice as fast as one row's head
+after the other, where each is too short a stretch for the processor to fetch ahead. Four columns are taken at a time:
+what they are added to is read and written once for them all.
 
 Tensor key: B rows · H query heads · K key and value heads · D head size · X = (H + 2 K) D · N pages · P columns of a
 page · W numbers that hold D (D or D/2) · S columns.

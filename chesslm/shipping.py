@@ -1,7 +1,7 @@
 """Models that come with the package: which there are, and how a trained one becomes one of them.
 
-Knows: the layout of `chesslm/models/<name>/`, half precision, and the model card.
-Doesn't know: how a model is loaded (`checkpoints`) or measured; what was measured is read from result files.
+Knows: the layout of `chesslm/models/<name>/`, and half precision.
+Doesn't know: how a model is loaded (`checkpoints`) or measured, or what its card says (`model_card`).
 
 Layout: a checkpoint without the optimiser's state, its weights in float16, and `README.md`, the model card.
 """
@@ -21,7 +21,6 @@ from chesslm.checkpoint_files import (
     INFO_FILE,
     MODEL_FILE,
     WEIGHTS_FORMAT,
-    CheckpointInfo,
     read_info,
     read_weights,
     write_tensors,
@@ -29,6 +28,7 @@ from chesslm.checkpoint_files import (
 from chesslm.checkpoints import SHIPPED_FOLDER, ancestors, find_checkpoint, load_checkpoint_notation, shipped_models
 from chesslm.errors import FormatError, OutputError
 from chesslm.files import read_json, sha256_file, write_bytes, write_json
+from chesslm.model_card import RESULTS_FORMAT, STRENGTH_FORMAT, card, has_numbers_of
 
 CARD_FILE = "README.md"
 # Absolute paths of the machine that trained: their last part says enough.
@@ -166,97 +166,12 @@ def _without_folders(value: Any) -> Any:
     return value
 
 
-def card(name: str, info: CheckpointInfo, num_params: int, results: Sequence[Mapping[str, Any]]) -> str:
-    """The model card, Markdown.
-
-    Args:
-        name: of the model.
-        info: of the checkpoint that is shipped.
-        num_params: all weights.
-        results: contents of results files with numbers of this model.
-    """
-    state, config, provenance = info.state, info.config, info.provenance
-    section = config.model
-    lines = [
-        f"# {name}",
-        "",
-        f"A decoder Transformer that writes chess games in the notation `{config.data.notation}`. It was trained from "
-        "scratch by next-token prediction on real games alone: no rules, no engine, no other text.",
-        "",
-        f"- **Shape**: {num_params:,} weights; width {section.width}, depth {section.depth}, {section.heads} heads, "
-        f"SwiGLU {section.mlp_width}, context {section.context_len} tokens; float16 in the file.",
-        f"- **Training**: {state.games_seen:,} games ({state.tokens_seen:,} tokens, repetitions counted), "
-        f"{state.step:,} steps, {state.train_s / 3600:.1f} hours on {provenance.get('cpu', 'an unknown processor')}.",
-        f"- **Data**: `{config.data.games}`, games digest `{info.games_digest[:16]}`; games are never cut, and its "
-        "test and val splits were not trained on.",
-        *_started_from(info),
-        f"- **Command**: `{' '.join(map(str, provenance.get('command', ())))}` {_at_commit(provenance)}; "
-        "the whole configuration is in `checkpoint.json`.",
-        "- **Limits**: it knows no position, only the game so far, from the start position on; where it writes a move "
-        "that isn't legal, players either take the most probable legal one (lenient) or lose (strict).",
-        "- **Licence**: GPL-3.0-or-later, as the package.",
-        "",
-        "## Measured",
-        "",
-    ]
-    if not results:
-        return "\n".join([*lines, "Nothing yet.", ""])
-    lines += [
-        f"These weights (`{info.model_sha256[:16]}`) on held-out games, with 95 % intervals.",
-        "",
-        "| games | metric | subset | value | interval | n |",
-        "|---|---|---|---|---|---|",
-    ]
-    for found in results:
-        games = f"{Path(str(found['games']['source'])).name} ({found['games']['split'] or 'all'})"
-        for measure in _of_model(found, info.model_sha256):
-            if measure["detail"] is None and measure["first_ply"] is None:
-                value, low, high = (_shown(measure[key], str(measure["unit"])) for key in ("value", "low", "high"))
-                lines.append(
-                    f"| {games} | {measure['metric']} | {measure['subset']} | {value} | {low} – {high} "
-                    f"| {measure['n']:,} |"
-                )
-    return "\n".join([*lines, ""])
-
-
-def _at_commit(provenance: Mapping[str, Any]) -> str:
-    commit = provenance.get("commit")
-    return f"at commit `{commit}`" if commit else "outside a git checkout, so at no recorded commit"
-
-
-def _started_from(info: CheckpointInfo) -> list[str]:
-    """Lines on the weights that the run began with, and the sum of all that was seen; none for a run of its own."""
-    before = ancestors(info)
-    if not before:
-        return []
-    named = "; ".join(
-        f"`{each['model']}` (`{each['model_sha256'][:16]}`): {each['games_seen']:,} games, {each['tokens_seen']:,} "
-        f"tokens, {each['train_s'] / 3600:.1f} hours"
-        for each in before
-    )
-    games, tokens, train_s = (
-        getattr(info.state, key) + sum(each[key] for each in before) for key in ("games_seen", "tokens_seen", "train_s")
-    )
-    return [
-        f"- **Began with the weights of** {named}. "
-        f"In all {games:,} games, {tokens:,} tokens, {train_s / 3600:.1f} hours."
-    ]
-
-
-def _shown(value: float, unit: str) -> str:
-    return f"{100 * value:.1f} %" if unit == "rate" else f"{value:.3f}"
-
-
-def _of_model(results: Mapping[str, Any], digest: str) -> list[dict[str, Any]]:
-    return [measure for measure in results["measures"] if measure["checkpoint_digest"] == digest]
-
-
 def _read_results(path: Path, digest: str) -> Mapping[str, Any]:
     found = read_json(path)
     kind = found.get("format") if isinstance(found, dict) else type(found).__name__
-    if kind != "chesslm-results/1":
-        raise FormatError(f"{path}: expected chesslm-results/1, found {kind!r}")
-    if not _of_model(found, digest):
+    if kind not in (RESULTS_FORMAT, STRENGTH_FORMAT):
+        raise FormatError(f"{path}: expected {RESULTS_FORMAT} or {STRENGTH_FORMAT}, found {kind!r}")
+    if not has_numbers_of(found, digest):
         raise FormatError(f"{path}: has no numbers of the model with the weights {digest[:12]}…")
     results: Mapping[str, Any] = found
     return results

@@ -83,6 +83,61 @@ def test_the_card_shows_what_was_measured_of_exactly_these_weights(checkpoint: P
         assert fact in card
 
 
+def strength(digest: str) -> dict[str, Any]:
+    """What `chesslm eval strength` writes, as far as a card reads it."""
+    counts = {"games": 8, "wins": 1, "draws": 2, "losses": 5}
+    ends = {"elo": 350.4, "low": 159.0, "high": 530.0, "bound": "interval"}
+    none = {"elo": None, "low": None, "high": 812.4, "bound": "below"}
+    return {
+        "format": "chesslm-strength/1",
+        "models": [{"label": "mine", "checkpoint_digest": digest}, {"label": "other", "checkpoint_digest": "e" * 64}],
+        "players": [
+            {"label": "mine lenient", "model": "mine", "policy": "lenient"},
+            {"label": "mine strict", "model": "mine", "policy": "strict"},
+            {"label": "other lenient", "model": "other", "policy": "lenient"},
+            {"label": "random", "model": None, "policy": None},
+        ],
+        "ratings": [
+            {"player": "mine lenient", **ends, **counts},
+            {"player": "other lenient", **ends, **counts | {"games": 77}},
+            {"player": "random", **ends, **counts | {"games": 78}},
+            {"player": "mine strict", **none, **counts},
+        ],
+    }
+
+
+def test_the_card_shows_the_strength_of_exactly_these_weights(checkpoint: Path, tmp_path: Path) -> None:
+    out = export(str(checkpoint), tmp_path / "small")
+    path = tmp_path / "strength.json"
+    path.write_text(json.dumps(strength(load_model(out).digest)))
+    card = write_card(out, [path]).read_text()
+    assert "| lenient | 350 | 159 – 530 | 8 | 1 | 2 | 5 |" in card
+    assert "| strict | – | < 812 | 8 | 1 | 2 | 5 |" in card
+    assert "77" not in card.split("## Measured")[1]
+    path.write_text(json.dumps(strength("f" * 64)))
+    with pytest.raises(FormatError, match=r"strength\.json: has no numbers of the model"):
+        write_card(out, [path])
+
+
+def test_the_card_shows_parts_and_numbers_without_an_interval(checkpoint: Path, tmp_path: Path) -> None:
+    out = export(str(checkpoint), tmp_path / "small")
+    content = results(load_model(out).digest)
+    template = next(each for each in content["measures"] if each["checkpoint_digest"] == load_model(out).digest)
+    content["measures"] = [
+        {**template, "metric": "probe_piece", "detail": "best layer"},
+        {**template, "metric": "probe_piece", "detail": "layer 3", "value": 0.333},
+        {**template, "metric": "error_kind", "detail": "null move", "value": 0.444},
+        {**template, "metric": "move_nats", "detail": None, "unit": "nats", "low": None, "high": None, "value": 2.5},
+    ]
+    path = tmp_path / "probe.json"
+    path.write_text(json.dumps(content))
+    card = write_card(out, [path]).read_text()
+    assert "| probe_piece | all, best layer | 81.2 % | 79.0 % – 83.0 % |" in card
+    assert "| move_nats | all | 2.500 | – |" in card
+    assert "33.3 %" not in card
+    assert "44.4 %" not in card
+
+
 def test_the_card_tells_what_the_first_weights_had_seen(checkpoint: Path, tmp_path: Path) -> None:
     path = checkpoint / "checkpoint.json"
     content = json.loads(path.read_text())

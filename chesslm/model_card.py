@@ -16,7 +16,7 @@ from chesslm.checkpoints import ancestors
 RESULTS_FORMAT = "chesslm-results/1"
 STRENGTH_FORMAT = "chesslm-strength/1"
 # Parts of a number that a card has no room for: they are in the results file.
-_LEFT_OUT = ("error_kind",)
+_LEFT_OUT = ("error_kind", "probe_square")
 _ALL_LAYERS_BUT_THE_BEST = "layer "
 
 

@@ -26,6 +26,7 @@ from chesslm.checkpoint_files import (
     write_tensors,
 )
 from chesslm.checkpoints import SHIPPED_FOLDER, ancestors, find_checkpoint, load_checkpoint_notation, shipped_models
+from chesslm.config import TrainConfig, validate
 from chesslm.errors import FormatError, OutputError
 from chesslm.files import read_json, sha256_file, write_bytes, write_json
 from chesslm.model_card import RESULTS_FORMAT, STRENGTH_FORMAT, card, has_numbers_of
@@ -109,12 +110,7 @@ def export(name_or_path: str, out: Path) -> Path:
         shipped = replace(
             info,
             model_sha256=sha256_file(temporary / MODEL_FILE),
-            config=info.config.model_copy(
-                update={
-                    "run": info.config.run.model_copy(update={"out": without_folders(info.config.run.out)}),
-                    "data": info.config.data.model_copy(update={"games": without_folders(info.config.data.games)}),
-                }
-            ),
+            config=validate(TrainConfig, _without_folders(info.config.model_dump()), source=str(source)),
             provenance=_without_folders(info.provenance),
         )
         write_json(temporary / INFO_FILE, shipped.to_json())

@@ -24,7 +24,7 @@ NOTATION = default_notation("pgn")
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     values: dict[str, Any] = {
-        "run": {"out": "/home/somebody/runs/tiny"},
+        "run": {"out": "/home/somebody/runs/tiny", "branch_from": "/home/somebody/runs/stem/checkpoints/step_3"},
         "data": {"games": "/home/somebody/data/otb", "notation": "pgn"},
         "model": {"width": 12, "depth": 1, "heads": 3, "mlp_width": 20, "context_len": 64},
         "training": {"steps": 7, "games_per_step": 11},

@@ -62,9 +62,10 @@ format: $(READY)
 bench-data: $(READY)
 	$(BIN)/python -m benchmarks.bench_data --out $(BENCH) --games $(BENCH_GAMES) $(BENCH_FLAGS)
 
-# Training and decoding beside Hugging Face models, on the demo's prepared sample; needs `pip install transformers`.
+# Training and decoding beside Hugging Face models, on the demo's prepared sample, three times each: some 40 minutes; needs
+# `pip install transformers`. More options: BENCH_FLAGS (`--threads 2` halves it).
 bench-train: $(DEMO)/.prepared
-	$(BIN)/python -m benchmarks.bench_train $(DEMO)/data --out $(BENCH)
+	$(BIN)/python -m benchmarks.bench_train $(DEMO)/data --out $(BENCH) $(BENCH_FLAGS)
 
 # Quality at equal wall time; needs `pip install transformers`. More options: BENCH_FLAGS.
 bench-quality: $(if $(filter $(DEMO)/data,$(DATA)),$(DEMO)/.prepared,$(READY))

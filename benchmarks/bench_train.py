@@ -202,7 +202,7 @@ def main(
     only: Annotated[
         str | None, typer.Option(metavar="PREFIX", help="peers whose name begins so: train, decode-ours")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="measured seconds of a run, after warming up")] = 15.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="measured seconds of a run, after warming up")] = 5.0,
 ) -> None:
     """Measure training and decoding beside Hugging Face models of the same shape."""
     load = getloadavg()[0]

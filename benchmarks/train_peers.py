@@ -86,7 +86,7 @@ def our_steps(model: Decoder, games: TokenGames, notation: Notation, *, dtype: s
     plan, place = Plan(games, seed=0, games_per_step=GAMES_A_STEP), Place()
     while True:
         step = plan.step(place)
-        limit = TrainingSection(steps=1).tokens_per_micro_batch
+        limit = TrainingSection(steps=1, games_per_step=GAMES_A_STEP).tokens_per_micro_batch
         batches = micro_batches(games, step.games, tokens_per_micro_batch=limit, pad_id=notation.vocabulary.pad_id)
         for batch in batches:
             with autocast(torch.device("cpu"), dtype):

@@ -19,8 +19,9 @@ layer · V vocabulary.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -32,13 +33,14 @@ from torch import Tensor, nn
 from chesslm.key_value_cache import KeyValueCache
 from chesslm.model import Attention, Block, Decoder, RMSNorm, SwiGLU
 from chesslm.quantise import Precision, RoundedDecoder, precision_of
+from chesslm.row_threads import divided, run_alone
 from chesslm.step_attention import attend
 from chesslm.step_kernels import Floats, Numbers, add_product, gate, normalise
 from chesslm.stored_matrix import StoredMatrix, as_numbers, product_dtype, rows_dtype
 
 Longs = npt.NDArray[np.int64]
 
-# To wake a thread costs as much as to attend for a few rows.
+# To wake a thread costs as much as to feed a few rows.
 _ROWS_OF_A_THREAD = 8
 
 
@@ -56,7 +58,7 @@ class _BlockWeights:
 
 
 class _Room:
-    """Memory for what a step of so many rows computes: tensors for products, arrays of the same memory for loops.
+    """Memory for what a step of so many rows computes.
 
     Args:
         num_rows: B.
@@ -78,9 +80,29 @@ class _Room:
         self.gated_BF = torch.empty(num_rows, mlp_width, dtype=dtype)
         # Of the rows that products are given, where those are int8.
         self.scales_B, self.other_B = np.ones((2, num_rows), dtype=np.float32)
-        between = (self.wide_BC, self.added_BC, self.qkv_BX, self.gate_up_BX, self.gated_BF)
+        self.wide, self.qkv = as_numbers(self.wide_BC), as_numbers(self.qkv_BX)
+        self.num_threads = torch.get_num_threads()
+        shares = divided(num_rows, max(1, min(self.num_threads, num_rows // _ROWS_OF_A_THREAD)))
+        self.shares = [_Share(self, rows) for rows in shares]
+
+
+class _Share:
+    """Some rows of a room, which one thread computes: tensors for products, arrays of the same memory for loops.
+
+    Args:
+        room: whose memory it is.
+        rows: which; without a step.
+    """
+
+    def __init__(self, room: _Room, rows: slice) -> None:
+        self.room, self.rows = room, rows
+        self.stream_BC, self.last_BC, self.wide_BC = room.stream_BC[rows], room.last_BC[rows], room.wide_BC[rows]
+        self.added_BC, self.qkv_BX = room.added_BC[rows], room.qkv_BX[rows]
+        self.gate_up_BX, self.gated_BF = room.gate_up_BX[rows], room.gated_BF[rows]
+        self.scales_B, self.other_B = room.scales_B[rows], room.other_B[rows]
         self.stream: Floats = self.stream_BC.numpy()
         self.last: Floats = self.last_BC.numpy()
+        between = (self.wide_BC, self.added_BC, self.gate_up_BX, self.gated_BF)
         self.arrays: tuple[Numbers, ...] = tuple(map(as_numbers, between))
 
 
@@ -126,7 +148,6 @@ class NextTokenStep:
         self._vocabulary_len = len(head)
         self._head = StoredMatrix(head, precision)
         self._cache_dtype = torch.float32 if precision == "float32" else torch.bfloat16
-        self._others: ThreadPoolExecutor | None = None
         self._rooms = threading.local()  # a decoder may write several texts at once, each in a thread of its own
         self._blocks = [_weights_of(block, precision) for block in decoder.blocks if isinstance(block, Block)]
 
@@ -145,53 +166,44 @@ class NextTokenStep:
         column = len(cache)
         pages = cache.open_column(self._cache_dtype)
         room = self._room_for(len(positions_B))
-        stream, last = room.stream, room.last
-        wide, added, qkv, gate_up, gated = room.arrays
         torch.index_select(self._embedding, 0, torch.from_numpy(np.asarray(tokens, dtype=np.int64)), out=room.stream_BC)
         texts = (self._cos, self._sin, positions_B, bounds_B2, num_prompt_columns, column)
-        given, other = room.scales_B, room.other_B
-        for index, weights in enumerate(self._blocks):
+        blocks = [(*texts, *pages.block(index)) for index in range(len(self._blocks))]
+        logits_BV = torch.empty(len(positions_B), self._vocabulary_len)
+        # Whole rows to each thread: no thread waits for another one before the step's end.
+        run_alone([partial(self._feed, share, blocks, logits_BV[share.rows]) for share in room.shares])
+        return logits_BV
+
+    def _feed(self, share: _Share, blocks: Sequence[tuple[Any, ...]], logits_BV: Tensor) -> None:
+        """Put a share's rows through all blocks, and what follows them into `logits_BV`."""
+        room, first, stop = share.room, share.rows.start, share.rows.stop
+        stream, last, given, other = share.stream, share.last, share.scales_B, share.other_B
+        wide, added, gate_up, gated = share.arrays
+        for weights, cached in zip(self._blocks, blocks, strict=True):
             normalise(stream, weights.attention_gain, wide, given)
-            scales = weights.qkv.times(room.wide_BC, room.qkv_BX)
-            self._attend(len(stream), (qkv, scales, given, weights.gains, *texts, *pages.block(index)), (wide, other))
-            scales = weights.out.times(room.wide_BC, room.added_BC)
+            scales = weights.qkv.times(share.wide_BC, share.qkv_BX)
+            queries = (room.qkv, scales, room.scales_B, weights.gains)
+            attend(*(*queries, *cached, first, stop, room.wide, room.other_B))
+            scales = weights.out.times(share.wide_BC, share.added_BC)
             add_product(added, scales, other, stream)
             normalise(stream, weights.mlp_gain, wide, given)
-            scales = weights.gate_up.times(room.wide_BC, room.gate_up_BX)
+            scales = weights.gate_up.times(share.wide_BC, share.gate_up_BX)
             gate(gate_up, scales, given, gated, other)
-            scales = weights.down.times(room.gated_BF, room.added_BC)
+            scales = weights.down.times(share.gated_BF, share.added_BC)
             add_product(added, scales, other, stream)
         # Many rows' logits in fewer bits would often be equal, so the head's product is in float32.
         normalise(stream, self._gain, last, other)
-        logits_BV = torch.empty(len(stream), self._vocabulary_len)
-        scales = self._head.times(room.last_BC, logits_BV)
-        return logits_BV if scales is self._head.ones else logits_BV.mul_(torch.from_numpy(scales))
+        scales = self._head.times(share.last_BC, logits_BV)
+        if scales is not self._head.ones:
+            logits_BV.mul_(torch.from_numpy(scales))
 
     def _room_for(self, num_rows: int) -> _Room:
         """Kept from step to step: memory that is given back is asked for again page by page."""
         kept: _Room | None = getattr(self._rooms, "kept", None)
-        if kept is None or len(kept.stream_BC) != num_rows:
+        if kept is None or len(kept.stream_BC) != num_rows or kept.num_threads != torch.get_num_threads():
             sizes = (self._embedding.shape[1], self._num_queries_keys_values, self._mlp_width)
             kept = self._rooms.kept = _Room(num_rows, *sizes, rows_dtype(num_rows, self._precision))
         return kept
-
-    def _attend(self, num_rows: int, given: tuple[Any, ...], out: tuple[Any, ...]) -> None:
-        """`attend`, the rows shared out among as many threads as torch has."""
-        num_shares = max(1, min(torch.get_num_threads(), num_rows // _ROWS_OF_A_THREAD))
-        if num_shares == 1:
-            attend(*(*given, 0, num_rows, *out))
-            return
-
-        def share(index: int) -> None:
-            part = (num_rows * index // num_shares, num_rows * (index + 1) // num_shares)
-            attend(*(*given, *part, *out))
-
-        if self._others is None:
-            self._others = ThreadPoolExecutor(num_shares - 1)
-        others = [self._others.submit(share, index) for index in range(1, num_shares)]
-        share(0)
-        for other in others:
-            other.result()
 
 
 def _array(weight: Tensor) -> Floats:

@@ -63,9 +63,9 @@ class Learner:
                 fully_shard(block)
             fully_shard(self._loss)
         elif processes.size > 1:
-            self._loss = self._ddp = DistributedDataParallel(
-                self._loss, broadcast_buffers=False, gradient_as_bucket_view=True
-            )
+            self._loss = self._ddp = DistributedDataParallel(self._loss, gradient_as_bucket_view=True)
+            # Rotary tables are alike everywhere and never change. An attribute: torch renamed the argument after 2.9.
+            self._ddp.broadcast_buffers = False
 
     def backward(self, batch: MicroBatch, *, num_tokens: int, is_last: bool) -> Tensor:
         """Add a micro-batch's gradient to its step's; its summed nats, a detached scalar.

@@ -62,8 +62,8 @@ format: $(READY)
 bench-data: $(READY)
 	$(BIN)/python -m benchmarks.bench_data --out $(BENCH) --games $(BENCH_GAMES) $(BENCH_FLAGS)
 
-# Training and decoding beside Hugging Face models, on the demo's prepared sample, three times each: some 40 minutes; needs
-# `pip install transformers`. More options: BENCH_FLAGS (`--threads 2` halves it).
+# Training and decoding beside Hugging Face models, on the demo's prepared sample, three times each: about an hour;
+# needs `pip install transformers`. More options: BENCH_FLAGS (`--threads 2` takes half as long).
 bench-train: $(DEMO)/.prepared
 	$(BIN)/python -m benchmarks.bench_train $(DEMO)/data --out $(BENCH) $(BENCH_FLAGS)
 

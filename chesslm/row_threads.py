@@ -9,7 +9,6 @@ operations become slower that way, not faster.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -50,8 +49,6 @@ def _without_gradients(share: Callable[[], None]) -> None:
 
 _kept: dict[int, ThreadPoolExecutor] = {}
 _making = threading.Lock()
-# A forked process has none of its parent's threads.
-os.register_at_fork(after_in_child=_kept.clear)
 
 
 def _threads(num: int) -> ThreadPoolExecutor:

@@ -9,6 +9,7 @@ Small things are exchanged between CPUs (gloo), on CUDA machines too, so that no
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -144,6 +145,9 @@ def joined() -> Iterator[Processes]:
         raise processes.failure(TrainingError(f"{said} from the newest checkpoint")) from error
     finally:
         dist.destroy_process_group()
+        # This only forgets the group: threads end with the last reference, which DDP holds in a cycle. One that lets
+        # go of a tensor while Python shuts down would abort the process after all was done ("terminate called").
+        gc.collect()
 
 
 def _started() -> Processes:

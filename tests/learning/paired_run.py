@@ -48,6 +48,11 @@ def main(config: TrainConfig, options: dict[str, int], processes: Processes) -> 
     return 130 if done.outcome == "interrupted" else 0
 
 
+def names_of_threads() -> set[str]:
+    """Of this process, as Linux has them; elsewhere none."""
+    return {path.read_text(encoding="utf-8").strip() for path in Path("/proc/self/task").glob("*/comm")}
+
+
 if __name__ == "__main__":
     config = validate(TrainConfig, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), source=sys.argv[1])
     try:
@@ -58,4 +63,6 @@ if __name__ == "__main__":
         code = 2
     except ToldElsewhere:
         code = 2
+    if code in (0, 130) and config.training.parallel == "ddp" and "gloo_tcp_loop" in names_of_threads():
+        code = 3  # what is left of the group may abort the process while Python shuts down
     sys.exit(code)

@@ -300,7 +300,8 @@ def main(
 ) -> None:
     """Train ours and a plain character-level GPT-2 for the same minutes; compare them on the same positions."""
     used = 1 if side_by_side else threads or len(os.sched_getaffinity(0))
-    given = [f"data.games={data.resolve()}", f"training.threads={used}", f"run.seed={seed}", "training.device=cpu"]
+    # Ours gets a process of one thread for each, the peer torch's threads.
+    given = [f"data.games={data.resolve()}", "training.threads=1", f"run.seed={seed}", "training.device=cpu"]
     try:
         ours = load_config(TrainConfig, config, [*given, *(set_ or ())])
         shape = ours.model

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from chesslm.checkpoint_files import TrainingState, read_info
 from chesslm.config import TrainConfig, validate
 from chesslm.errors import ChesslmError
 from chesslm.files import read_json, write_json
+from chesslm.local_processes import run_in_processes
 from chesslm.training import RunResult, train
 from chesslm.training_watcher import RunOutline, Watcher
 
@@ -112,6 +114,7 @@ def train_ours(
     began: float,
     deadline: float,
     command: Sequence[str],
+    num_processes: int = 1,
     clock: Callable[[], float] = time.time,
 ) -> OurTraining:
     """Train until the clock says so, annealed; at least eight steps at the constant rate and one of the decay.
@@ -122,6 +125,7 @@ def train_ours(
         began: what the clock said when this side was started.
         deadline: what the clock says when the last checkpoint must be written.
         command: for the checkpoints' provenance.
+        num_processes: that share each step.
         clock: seconds.
 
     Raises:
@@ -130,18 +134,14 @@ def train_ours(
     turn = began + (deadline - began) * (1 - config.optimiser.decay_share)
     first = _Steps(clock)
     stem = _run(config, folder / "stem", steps=_ENDLESS, decay_share=0.0)
-    stable = train(
-        stem, command=command, watcher=first, should_stop=lambda: first.is_known and clock() + first.took_s > turn
-    )
+    stable = _train(stem, command, num_processes, first, lambda: first.is_known and clock() + first.took_s > turn)
     state = read_info(stable.checkpoint).state
     now = clock()
     num = max(1, int((deadline - now - first.set_up_s) / first.mean_s * _PRUDENCE))
     second = _Steps(clock)
     branch = _run(config, folder / "ours", steps=state.step + num, decay_share=num / (state.step + num))
     branch = _changed(branch, run={"branch_from": str(stable.checkpoint)})
-    done: RunResult = train(
-        branch, command=command, watcher=second, should_stop=lambda: clock() + second.took_s + _RESERVE_S > deadline
-    )
+    done = _train(branch, command, num_processes, second, lambda: clock() + second.took_s + _RESERVE_S > deadline)
     final = read_info(done.checkpoint).state
     return OurTraining(
         checkpoint=str(done.checkpoint),
@@ -152,6 +152,15 @@ def train_ours(
         tokens=final.tokens_seen,
         num_params=second.num_params,
         train_s=final.train_s,
+    )
+
+
+def _train(
+    config: TrainConfig, command: Sequence[str], num: int, watcher: Watcher, should_stop: Callable[[], bool]
+) -> RunResult:
+    work = partial(train, config, command=command)
+    return run_in_processes(
+        num, work, first=lambda group: work(watcher=watcher, should_stop=should_stop, processes=group)
     )
 
 
@@ -185,7 +194,9 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     folder, began, deadline = Path(job["folder"]), job["began"], job["deadline"]
     if job["side"] == "ours":
         config = validate(TrainConfig, job["config"], source="equal time")
-        found = asdict(train_ours(config, folder, began=began, deadline=deadline, command=sys.argv))
+        found = asdict(
+            train_ours(config, folder, began=began, deadline=deadline, command=sys.argv, num_processes=job["threads"])
+        )
     else:
         model, training = train_peer(CharSettings(**job["settings"]), Path(job["text"]), deadline=deadline)
         save_peer(model, folder / "char-gpt2")

@@ -1,6 +1,7 @@
 """The optimiser of a run: AdamW and Muon, their learning rates, and their state as named tensors.
 
-Knows: which rule updates which weights, which decay, the schedule, clipping, how the state is written without pickle.
+Knows: which rule updates which weights, which decay, the schedule, clipping, how the state is written without pickle,
+and that processes with the same weights share Muon's work.
 Doesn't know: data, steps' losses, files.
 """
 
@@ -8,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chesslm.batches import deal
 from chesslm.config import OptimiserSection
 from chesslm.errors import FormatError
+from chesslm.processes import Processes
 
 
 def schedule(step: int, *, steps: int, warmup_steps: int, decay_share: float) -> float:
@@ -47,10 +51,15 @@ class Optimiser:
         model: its parameters are updated in place; blocks' weights are named `blocks.…`.
         section: the hyperparameters.
         steps: of the whole run, for the schedule.
+        replicas: processes that hold the same weights and gradients. Each updates some of Muon's matrices, whose
+            orthogonalising would otherwise cost every one of them the same, and hands them out.
     """
 
-    def __init__(self, model: nn.Module, section: OptimiserSection, *, steps: int) -> None:
+    def __init__(
+        self, model: nn.Module, section: OptimiserSection, *, steps: int, replicas: Processes | None = None
+    ) -> None:
         self._section = section
+        self._replicas = replicas or Processes()
         self._steps = steps
         self._parameters = dict(model.named_parameters())
         maps = {
@@ -82,6 +91,13 @@ class Optimiser:
                 weight_decay=section.muon_weight_decay,
             )
             self._rules.append((muon, section.muon_learning_rate))
+        self._maps_of = self._dealt(list(maps.values()))
+
+    def _dealt(self, maps: list[nn.Parameter]) -> list[list[nn.Parameter]]:
+        """Muon's matrices, shared out among the replicas by what orthogonalising them costs."""
+        sides = np.array([sorted(matrix.shape) for matrix in maps], np.int64).reshape(-1, 2)
+        costs = sides[:, 0] ** 2 * (2 * sides[:, 1] + sides[:, 0])  # of X Xᵀ, its square, and that times X
+        return [[maps[index] for index in share] for share in deal(costs, self._replicas.size)]
 
     def clip(self) -> Tensor:
         """Scale the gradient down to `clip_norm` if it is larger; its norm before that, a scalar."""
@@ -95,15 +111,40 @@ class Optimiser:
         """
         section = self._section
         share = schedule(step, steps=self._steps, warmup_steps=section.warmup_steps, decay_share=section.decay_share)
+        for rank, maps in enumerate(self._maps_of):
+            if rank != self._replicas.rank:
+                for matrix in maps:
+                    matrix.grad = None  # Muon passes it by
         for rule, peak in self._rules:
             for group in rule.param_groups:
                 group["lr"] = peak * share
             rule.step()
             rule.zero_grad(set_to_none=True)
+        self._hand_out({matrix: matrix.data for maps in self._maps_of for matrix in maps})
         return section.learning_rate * share
 
+    def _hand_out(self, tensors: Mapping[nn.Parameter, Tensor]) -> None:
+        """Give all replicas what the one that updates a matrix has for it."""
+        if self._replicas.size == 1:
+            return
+        for rank, maps in enumerate(self._maps_of):
+            own = [tensors[matrix] for matrix in maps]
+            if own:
+                together = torch.cat([tensor.flatten() for tensor in own])
+                self._replicas.hand_out(together, source=rank)
+                for tensor, values in zip(own, torch.split(together, [tensor.numel() for tensor in own]), strict=True):
+                    tensor.copy_(values.view_as(tensor))
+
     def tensors(self) -> dict[str, Tensor]:
-        """The state as `<kind>/<parameter name>` -> tensor; empty before the first step."""
+        """The state as `<kind>/<parameter name>` -> tensor, on all replicas or none; empty before the first step."""
+        if len(self._rules) > 1 and self._rules[0][0].state:
+            state = self._rules[1][0].state
+            momenta = {
+                matrix: state[matrix].setdefault("momentum_buffer", torch.zeros_like(matrix.data))
+                for maps in self._maps_of
+                for matrix in maps
+            }
+            self._hand_out(momenta)
         return {
             f"{kind}/{name}": tensor
             for name, parameter in self._parameters.items()

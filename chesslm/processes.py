@@ -1,8 +1,8 @@
-"""Processes that train one model together, started by torchrun: who is who, and how they agree.
+"""Processes that train one model together: who is who, and how they agree.
 
 Knows: torchrun's environment variables, the only environment that training reads; sums over processes; that a failure
 of one is a failure of all, told once.
-Doesn't know: models (`parallel`), steps, data, files.
+Doesn't know: models (`parallel`), steps, data, files of a run, how processes are started here (`local_processes`).
 
 Small things are exchanged between CPUs (gloo), on CUDA machines too, so that no exchange waits for a device.
 """
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -87,6 +88,11 @@ class Processes:
         said = self.together(work if self.is_first else str)
         return said if self.size == 1 else self._broadcast(said, source=0)
 
+    def hand_out(self, tensor: torch.Tensor, *, source: int) -> None:
+        """Make a tensor, of one shape everywhere, what it is on one process."""
+        if self.size > 1:
+            dist.broadcast(tensor, source)
+
     def failure(self, error: UserError) -> ChesslmError:
         """What to raise for a failure that every process has noticed: told by the first, silent on the others."""
         return error if self.is_first else ToldElsewhere(str(error))
@@ -123,18 +129,25 @@ class Processes:
 
 
 @contextmanager
-def joined() -> Iterator[Processes]:
-    """One of the processes that torchrun started together; alone if it wasn't started by torchrun.
+def joined(processes: Processes | None = None, *, meeting: Path | None = None) -> Iterator[Processes]:
+    """One of several processes, while it is connected to the others; alone if there are no others.
+
+    Args:
+        processes: who this one is; as torchrun's variables say if None, alone if there are none.
+        meeting: a file through which they find each other, new and the same for all; torchrun's variables if None.
 
     Raises:
         ConfigError: torchrun's variables are no numbers.
         TrainingError, ToldElsewhere: another process has ended while the block ran.
     """
-    processes = _started()
+    processes = processes or started_by_torchrun()
     if processes.size == 1:
         yield processes
         return
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    where = "env://" if meeting is None else meeting.as_uri()
+    rank, size = processes.rank, processes.size
+    dist.init_process_group(backend, init_method=where, rank=rank, world_size=size, timeout=PATIENCE)
     try:
         yield processes
         dist.barrier()  # who tears down first would look to the others as if it had died
@@ -150,7 +163,12 @@ def joined() -> Iterator[Processes]:
         gc.collect()
 
 
-def _started() -> Processes:
+def started_by_torchrun() -> Processes:
+    """Who this process is by torchrun's variables; the only one if there are none.
+
+    Raises:
+        ConfigError: they are no numbers.
+    """
     if any(name not in os.environ for name in _VARIABLES):
         return Processes()
     try:

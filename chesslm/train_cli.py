@@ -12,14 +12,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from chesslm.config import TrainConfig
+    from chesslm.processes import Processes
     from chesslm.training import RunResult
 
 INTERRUPTED = 130
@@ -37,6 +39,16 @@ def train(
         int | None,
         typer.Option(min=1, metavar="STEPS", help="do these first steps on what games there are, write nothing"),
     ] = None,
+    num_processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            min=1,
+            metavar="N",
+            help="processes of this machine that share each step; if absent, one for each core of a CPU if the step is "
+            "large enough and training.threads isn't set",
+        ),
+    ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="say what the run would take (weights, memory, hours) and train nothing")
     ] = False,
@@ -53,43 +65,76 @@ def train(
 ) -> int:
     """Train a model on prepared games; the same command goes on with a run that was stopped.
 
-    Ctrl-C writes a checkpoint at the end of the step and stops; a second one stops at once. Several processes:
+    Ctrl-C writes a checkpoint at the end of the step and stops; a second one stops at once. Several cards or machines:
     torchrun --nproc-per-node N -m chesslm.cli train CONFIG.toml
     """
-    from rich.console import Console
-
-    from chesslm import training
     from chesslm.config import TrainConfig, load_config
-    from chesslm.errors import ToldElsewhere
-    from chesslm.processes import joined
-    from chesslm.training_display import RunDisplay
+    from chesslm.errors import ConfigError, ToldElsewhere
+    from chesslm.local_processes import run_in_processes, useful_processes
+    from chesslm.processes import joined, started_by_torchrun
+
+    def settings() -> TrainConfig:
+        return load_config(TrainConfig, config, set_ or ())
 
     if estimate:
-        _estimate(load_config(TrainConfig, config, set_ or ()), hardware, devices, games, tokens_per_game)
+        _estimate(settings(), hardware, devices, games, tokens_per_game)
         return 0
+    started = started_by_torchrun()
+    if num_processes is not None and started.size > 1:
+        raise ConfigError("--processes and torchrun both start processes: give one of them")
     try:
-        with joined() as processes, stop_requests(told=processes.is_first) as is_asked:
-            settings = processes.together(lambda: load_config(TrainConfig, config, set_ or ()))
-            display = RunDisplay(Console(stderr=True)) if processes.is_first else None
-            try:
-                if dry_run is not None:
-                    peak = training.dry_run(settings, steps=dry_run, watcher=display, processes=processes)
-                    said = f"{dry_run} steps done, nothing written; peak memory {peak.text()}"
-                    code = 0
-                else:
-                    result = training.train(
-                        settings, command=sys.argv, watcher=display, should_stop=is_asked, processes=processes
-                    )
-                    said, code = _told(result)
-            finally:
-                if display is not None:
-                    display.close()
+        with stop_requests(told=started.is_first) as is_asked:
+            if started.size > 1:
+                with joined(started) as group:
+                    said, code = _First(group.together(settings), dry_run, is_asked)(group)
+            else:
+                first = _First(settings(), dry_run, is_asked)
+                num = num_processes or useful_processes(first.config)
+                said, code = run_in_processes(num, first.work(), first=first)
     except ToldElsewhere:
         raise SystemExit(2) from None
-    if not processes.is_first:
+    if not started.is_first:
         raise SystemExit(code)
     typer.echo(said, err=code != 0)
     return code
+
+
+class _First:
+    """What a process of a run does, with a display if it is the first: gives what to say, and the exit code.
+
+    Args:
+        config: of the run.
+        dry_run_steps: for a dry run of these many steps.
+        is_asked: whether to stop.
+    """
+
+    def __init__(self, config: TrainConfig, dry_run_steps: int | None, is_asked: Callable[[], bool]) -> None:
+        self.config = config
+        self._dry_run_steps = dry_run_steps
+        self._is_asked = is_asked
+
+    def work(self) -> Callable[..., Any]:
+        """The same without display and questions, for the processes beside it."""
+        from chesslm import training
+
+        if self._dry_run_steps is not None:
+            return partial(training.dry_run, self.config, steps=self._dry_run_steps)
+        return partial(training.train, self.config, command=sys.argv)
+
+    def __call__(self, processes: Processes) -> tuple[str, int]:
+        from rich.console import Console
+
+        from chesslm.training_display import RunDisplay
+
+        display = RunDisplay(Console(stderr=True)) if processes.is_first else None
+        try:
+            if self._dry_run_steps is None:
+                return _told(self.work()(watcher=display, should_stop=self._is_asked, processes=processes))
+            peak = self.work()(watcher=display, processes=processes)
+            return f"{self._dry_run_steps} steps done, nothing written; peak memory {peak.text()}", 0
+        finally:
+            if display is not None:
+                display.close()
 
 
 def _estimate(

@@ -118,7 +118,8 @@ class Trainer:
             for block in model.blocks:
                 block.compile(dynamic=True)
         self._learner = Learner(model, processes, kind=training.parallel, dtype=training.dtype)
-        self._optimiser = Optimiser(model, config.optimiser, steps=training.steps)
+        replicas = processes if training.parallel == "ddp" else None
+        self._optimiser = Optimiser(model, config.optimiser, steps=training.steps, replicas=replicas)
         self._shares = ReadAhead(self._read)
 
     def _read(self, place: Place) -> Share:

@@ -29,9 +29,10 @@ FORMAT = "chesslm-bench-train/3"
 ROOT = Path(__file__).resolve().parents[1]
 _BUSY_LOAD = 0.3
 TRAINING = {
-    "train-ours": "chesslm: bfloat16, compiled, Muon",
-    "train-ours32": "chesslm: eager float32, Muon",
-    "train-gpt2": "plain loop around Hugging Face GPT-2",
+    "train-ours": "chesslm: bfloat16, compiled, Muon, a process for each thread",
+    "train-ours32": "chesslm: eager float32, Muon, a process for each thread",
+    "train-gpt2": "plain loop around Hugging Face GPT-2, no dropout",
+    "train-gpt2dropout": "plain loop around Hugging Face GPT-2, dropout 0.1 as its configuration comes",
     "train-llama": "plain loop around Hugging Face Llama",
 }
 # Who decodes -> in which precisions; the peers have no int8 of their own on a CPU.

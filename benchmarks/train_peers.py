@@ -17,25 +17,35 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from chesslm.batches import Place, Plan, micro_batches
+from chesslm.batches import Place, Plan
 from chesslm.checkpoints import fresh_model
-from chesslm.config import ModelSection, OptimiserSection, TrainingSection
+from chesslm.config import (
+    ModelSection,
+    OptimiserSection,
+    RunSection,
+    TrainConfig,
+    TrainDataSection,
+    TrainingSection,
+)
 from chesslm.game_files import games_folder, read_manifest
-from chesslm.loss import autocast, summed_nats
+from chesslm.local_processes import run_in_processes
 from chesslm.model import Decoder
 from chesslm.notation import Notation
 from chesslm.notation.registry import load_notation
-from chesslm.optimiser import Optimiser
+from chesslm.processes import Processes
 from chesslm.quantise import rounded
 from chesslm.sampling import sample_text
 from chesslm.token_games import TokenGames, read_token_games
+from chesslm.training_step import Trainer
 
 # About 1M and 5M weights; the peers have the same width, depth and heads.
 SIZES = {
@@ -62,40 +72,78 @@ def read_games(data: Path) -> tuple[TokenGames, Notation]:
     return games, notation
 
 
-def timed(steps: Iterator[int], *, warm_up_s: float, seconds: float) -> dict[str, float]:
-    """Tokens a second of steps that yield how many tokens they predicted, the first ones left out."""
+def timed(
+    steps: Iterator[int], *, warm_up_s: float, seconds: float, processes: Processes | None = None
+) -> dict[str, float]:
+    """Tokens a second of steps that yield how many tokens they predicted, the first ones left out.
+
+    Processes that make the steps together stop together.
+    """
+    processes = processes or Processes()
     began = time.perf_counter()
     next(steps)
     first_s = time.perf_counter() - began
     for _ in range(WARM_UP_STEPS):  # unusual shapes are compiled anew in some of the first steps
         next(steps)
-    while time.perf_counter() - began < warm_up_s:
+    while not processes.any(time.perf_counter() - began >= warm_up_s):
         next(steps)
     start, tokens = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
+    while not processes.any(time.perf_counter() - start >= seconds):
         tokens += next(steps)
     return {"tokens_per_s": tokens / (time.perf_counter() - start), "first_step_s": first_s}
 
 
-def our_steps(model: Decoder, games: TokenGames, notation: Notation, *, dtype: str, compiled: bool) -> Iterator[int]:
-    """Steps as `chesslm train` does them: whole games, Muon and AdamW, clipping."""
-    if compiled:
-        for block in model.blocks:
-            block.compile(dynamic=True)
-    optimiser = Optimiser(model, OptimiserSection(muon_learning_rate=0.02), steps=1_000_000)
-    plan, place = Plan(games, seed=0, games_per_step=GAMES_A_STEP), Place()
-    while True:
-        step = plan.step(place)
-        limit = TrainingSection(steps=1, games_per_step=GAMES_A_STEP).tokens_per_micro_batch
-        batches = micro_batches(games, step.games, tokens_per_micro_batch=limit, pad_id=notation.vocabulary.pad_id)
-        for batch in batches:
-            with autocast(torch.device("cpu"), dtype):
-                nats = summed_nats(model, batch)
-            torch.autograd.backward(nats / step.num_tokens)
-        optimiser.clip()
-        optimiser.step(place.step)
-        place = step.after
-        yield step.num_tokens
+def our_steps(
+    model: Decoder,
+    games: TokenGames,
+    notation: Notation,
+    *,
+    dtype: Literal["float32", "bfloat16"],
+    compiled: bool,
+    processes: Processes | None = None,
+) -> Iterator[int]:
+    """The steps of `chesslm train`: whole games, Muon and AdamW, clipping."""
+    training = TrainingSection(steps=1_000_000, games_per_step=GAMES_A_STEP, dtype=dtype, compile=compiled)
+    config = TrainConfig(
+        run=RunSection(out="nowhere"),
+        data=TrainDataSection(games="nowhere", notation=notation.name),
+        optimiser=OptimiserSection(muon_learning_rate=0.02),
+        training=training,
+    )
+    trainer = Trainer(
+        config,
+        model,
+        games=games,
+        plan=Plan(games, seed=0, games_per_step=GAMES_A_STEP),
+        pad_id=notation.vocabulary.pad_id,
+        processes=processes or Processes(),
+    )
+    place = Place()
+    with closing(trainer):
+        while True:
+            done = trainer.step(place)
+            place = done.after
+            yield done.num_tokens
+
+
+def our_training(
+    size: str,
+    data: Path,
+    *,
+    dtype: Literal["float32", "bfloat16"],
+    compiled: bool,
+    seconds: float,
+    processes: Processes,
+) -> dict[str, float]:
+    """What `run` gives, as one of the processes that `chesslm train` would start."""
+    torch.set_flush_denormal(True)
+    games, notation = read_games(data)
+    model = fresh_model(SIZES[size], len(notation.vocabulary), seed=0)
+    steps = our_steps(model, games, notation, dtype=dtype, compiled=compiled, processes=processes)
+    with closing(steps):  # type: ignore[type-var]
+        found = timed(steps, warm_up_s=seconds / 2, seconds=seconds, processes=processes)
+    peak_bytes = processes.sum(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    return {**found, "num_params": model.parameter_counts().total, "peak_bytes": peak_bytes}
 
 
 def plain_steps(model: torch.nn.Module, games: TokenGames) -> Iterator[int]:
@@ -116,20 +164,24 @@ def plain_steps(model: torch.nn.Module, games: TokenGames) -> Iterator[int]:
 
 
 def plain_model(kind: str, shape: ModelSection, vocabulary_len: int) -> Any:
-    """A Hugging Face model of the same width, depth and heads, with fresh weights."""
+    """A Hugging Face model of the same width, depth and heads, with fresh weights: llama, gpt2 or gpt2dropout.
+
+    GPT-2's configuration drops out a tenth unless told otherwise; nanoGPT, for one, tells it otherwise.
+    """
     transformers: Any = importlib.import_module("transformers")
     torch.manual_seed(0)
     ids = {"bos_token_id": 0, "eos_token_id": 1}
-    if kind == "gpt2":
+    if kind.startswith("gpt2"):
+        dropout = 0.1 if kind == "gpt2dropout" else 0.0
         config = transformers.GPT2Config(
             vocab_size=vocabulary_len,
             n_positions=shape.context_len,
             n_embd=shape.width,
             n_layer=shape.depth,
             n_head=shape.heads,
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
+            resid_pdrop=dropout,
+            embd_pdrop=dropout,
+            attn_pdrop=dropout,
             **ids,
         )
         return transformers.GPT2LMHeadModel(config)
@@ -164,16 +216,15 @@ def run(name: str, size: str, data: Path, *, threads: int, seconds: float) -> di
     vocabulary_len = len(notation.vocabulary)
     kind, who, *task = name.split("-")
     is_ours = who.startswith("ours")
+    if kind == "train" and is_ours:
+        fast = name == "train-ours"
+        dtype: Literal["float32", "bfloat16"] = "bfloat16" if fast else "float32"
+        work = partial(our_training, size, data, dtype=dtype, compiled=fast, seconds=seconds)
+        return run_in_processes(threads, work, first=lambda group: work(processes=group))
     ours = fresh_model(shape, vocabulary_len, seed=0)
     model: Any = ours if is_ours else plain_model(who, shape, vocabulary_len)
     if kind == "train":
-        fast = name == "train-ours"
-        steps = (
-            our_steps(ours, games, notation, dtype="bfloat16" if fast else "float32", compiled=fast)
-            if is_ours
-            else plain_steps(model, games)
-        )
-        found = timed(steps, warm_up_s=seconds / 2, seconds=seconds)
+        found = timed(plain_steps(model, games), warm_up_s=seconds / 2, seconds=seconds)
     else:
         num_rows, precision = int(task[0]), task[1]
         begin = notation.vocabulary.begin_id

@@ -9,18 +9,21 @@ Order: a game's place in an epoch is decided by its moves hash, the seed and the
 order of files and the other games have no part in it, so two notations of one games folder see "the same games in the
 same order", and a run on fewer games sees a subsequence.
 
-Rows: a game stands in one row, whole and alone; no attention crosses games because no row holds two. Rows are padded on
-the right, where a causal model can't see the padding, and a micro-batch says which of its tokens are real.
+Rows: a game is always whole, and no attention crosses games. Either each stands in a row of its own, padded on the
+right, where a causal model can't see the padding, and a micro-batch says which of its tokens are real: few large
+operations, as GPUs want them. Or all stand side by side in one row without padding, and a micro-batch says how long
+each is: a CPU gains more by computing less.
 
-Tensor key: B rows (games), T tokens of the longest game less one, N real tokens of all rows.
+Tensor key: B rows, T tokens of the longest row, N real tokens of all rows, G games.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import heappop, heappush
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -147,29 +150,31 @@ def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """Rows that go through the model at once.
+    """Games that go through the model at once.
 
     Args:
-        tokens_BT: int64, each game without its last token, padded on the right.
-        real_N: int64, where the N tokens that are no padding stand in the flattened rows.
-        targets_N: int64, the token that follows each of them.
+        tokens_BT: int64, each game without its last token: a row each, padded on the right, or side by side in one.
+        targets_N: int64, the token that follows each real one.
+        real_N: int64, where the tokens that are no padding stand in the flattened rows; None if none is.
+        lens_G: int64, lengths of games side by side; None where each has a row.
     """
 
     tokens_BT: torch.Tensor
-    real_N: torch.Tensor
     targets_N: torch.Tensor
+    real_N: torch.Tensor | None = None
+    lens_G: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> MicroBatch:
         """The same batch on a device; from pinned memory the copy goes on while the device computes."""
-        return MicroBatch(
-            self.tokens_BT.to(device, non_blocking=True),
-            self.real_N.to(device, non_blocking=True),
-            self.targets_N.to(device, non_blocking=True),
-        )
+        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> MicroBatch:
         """The same batch in memory that a CUDA device reads by itself."""
-        return MicroBatch(self.tokens_BT.pin_memory(), self.real_N.pin_memory(), self.targets_N.pin_memory())
+        return self._with(torch.Tensor.pin_memory)
+
+    def _with(self, change: Callable[[torch.Tensor], torch.Tensor]) -> MicroBatch:
+        real_N, lens_G = (None if tensor is None else change(tensor) for tensor in (self.real_N, self.lens_G))
+        return MicroBatch(change(self.tokens_BT), change(self.targets_N), real_N, lens_G)
 
 
 def empty_batch(pad_id: int) -> MicroBatch:
@@ -199,15 +204,39 @@ def deal(lens: Indices, num_shares: int) -> list[Indices]:
 
 
 def micro_batches(
-    games: TokenGames, chosen: Indices, *, tokens_per_micro_batch: int, pad_id: int
+    games: TokenGames, chosen: Indices, *, tokens_per_micro_batch: int, pad_id: int | None
 ) -> Iterator[MicroBatch]:
-    """The chosen games in rows of similar length, the longest first.
+    """The chosen games in micro-batches within a number of tokens, or of a single game; the longest first.
 
     Longest first, so that the largest batch is the first to ask for memory.
+
+    Args:
+        games: where they are.
+        chosen: indices of them.
+        tokens_per_micro_batch: most tokens, padding included.
+        pad_id: fills rows of one game each; None: side by side in one row.
     """
     by_len = chosen[np.argsort(-games.lens[chosen], kind="stable")]
-    for start, stop in cut(games.lens[by_len] - 1, tokens_per_micro_batch):
-        yield _rows([games.game_tokens(int(index)) for index in by_len[start:stop]], pad_id)
+    cut_up = filled if pad_id is None else cut
+    for start, stop in cut_up(games.lens[by_len] - 1, tokens_per_micro_batch):
+        rows = [games.game_tokens(int(index)) for index in by_len[start:stop]]
+        yield _side_by_side(rows) if pad_id is None else _rows(rows, pad_id)
+
+
+def filled(lens: Indices, limit: int) -> list[tuple[int, int]]:
+    """Cut games into runs of as many as keep within `limit` tokens, at least one each.
+
+    >>> filled(np.array([500, 390, 60, 50, 40]), 450)
+    [(0, 1), (1, 3), (3, 5)]
+    """
+    ends = np.cumsum(lens)
+    stops = []
+    done = 0
+    while done < len(lens):
+        before = int(ends[done - 1]) if done else 0
+        done = max(done + 1, int(np.searchsorted(ends, before + limit, side="right")))
+        stops.append(done)
+    return list(pairwise([0, *stops]))
 
 
 # What a micro-batch costs beyond its tokens (kernel launches, small matrices below full speed), in tokens. On two CPU
@@ -247,4 +276,12 @@ def _rows(rows: Sequence[npt.NDArray[np.uint16]], pad_id: int) -> MicroBatch:
         tokens[index, : len(row) - 1] = row[:-1]
     real = np.concatenate([index * width + np.arange(len(row) - 1) for index, row in enumerate(rows)])
     targets = np.concatenate([row[1:] for row in rows]).astype(np.int64)
-    return MicroBatch(torch.from_numpy(tokens), torch.from_numpy(real), torch.from_numpy(targets))
+    return MicroBatch(torch.from_numpy(tokens), torch.from_numpy(targets), torch.from_numpy(real))
+
+
+def _side_by_side(games: Sequence[npt.NDArray[np.uint16]]) -> MicroBatch:
+    tokens, targets = (
+        np.concatenate(parts).astype(np.int64) for parts in ([g[:-1] for g in games], [g[1:] for g in games])
+    )
+    lens = torch.tensor([len(game) - 1 for game in games])
+    return MicroBatch(torch.from_numpy(tokens)[None], torch.from_numpy(targets), lens_G=lens)

@@ -113,7 +113,7 @@ class TrainingSection(Section):
     tokens_per_micro_batch: int = Field(
         4_096,
         ge=1,
-        description="padded tokens that go through the model at once; a step accumulates over as many as it needs",
+        description="tokens (on a card: with padding) that go through the model at once; a step takes several",
     )
     checkpoint_every: int = Field(200, ge=1, description="steps between checkpoints")
     log_every: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")

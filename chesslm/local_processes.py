@@ -12,8 +12,9 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -81,13 +82,28 @@ def run_in_processes(num: int, work: Work[Result], *, first: Callable[[Processes
         context = multiprocessing.get_context("spawn")
         others = []
         for rank in range(1, num):
-            others.append(_Other(context, work, Processes(rank, num, rank), meeting, threads))
+            with _unheard_signals():
+                others.append(_Other(context, work, Processes(rank, num, rank), meeting, threads))
             stack.callback(others[-1].end)
         for other in others:
             other.await_start()
         torch.set_num_threads(threads)
         with joined(Processes(0, num, 0), meeting=meeting) as processes:
             return first(processes)
+
+
+@contextmanager
+def _unheard_signals() -> Iterator[None]:
+    """What is started in the block never hears SIGINT and SIGTERM; this process misses them as long as it takes."""
+    if threading.current_thread() is not threading.main_thread():  # elsewhere Python can't
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Other:
@@ -129,8 +145,6 @@ class _Other:
 
 
 def _join(work: Work[object], own: Processes, meeting: Path, threads: int, has_begun: Event) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(threads)
     has_begun.set()
     try:

@@ -22,8 +22,9 @@ def summed_nats(model: Decoder, batch: MicroBatch) -> Tensor:
 
     Divided by the number of targets of a whole step it is the step's loss; micro-batches add up to it exactly.
     """
-    hidden_BTC = model.hidden(batch.tokens_BT)
-    hidden_NC = hidden_BTC.flatten(0, 1).index_select(0, batch.real_N)  # (B*T, C) -> (N, C)
+    hidden_NC = model.hidden(batch.tokens_BT, lens_G=batch.lens_G).flatten(0, 1)
+    if batch.real_N is not None:
+        hidden_NC = hidden_NC.index_select(0, batch.real_N)  # (B*T, C) -> (N, C)
     logits_NV = model.head(hidden_NC)
     return functional.cross_entropy(logits_NV.float(), batch.targets_N, reduction="sum")
 

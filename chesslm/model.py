@@ -7,7 +7,8 @@ Sources: RMSNorm (Zhang & Sennrich 2019), rotary positions in the half-split lay
 2021), SwiGLU (Shazeer 2020), grouped key and value heads (Ainslie et al. 2023), query-key norm (Henry et al. 2020).
 
 Tensor key: B rows of a batch · T tokens fed now · S columns of keys (cached ones, then the T new ones) · C width ·
-H query heads · K key and value heads · D head size · V vocabulary · F hidden size of the SwiGLU layer.
+H query heads · K key and value heads · D head size · V vocabulary · F hidden size of the SwiGLU layer ·
+G games side by side in one row, N tokens of them all.
 Masks are True where a token (T) may attend to a column (S).
 """
 
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chesslm.config import ModelSection
+from chesslm.game_attention import attention_in_games
 from chesslm.key_value_cache import KeyValueCache
 
 # Cosines and sines, each broadcasting over `[B, T, heads, D/2]`.
@@ -84,25 +86,6 @@ def rotate(x_BTHD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 
 
-def is_bfloat16_on_cpu(device: torch.device) -> bool:
-    """Whether matrix products run in bfloat16 on a CPU (under autocast)."""
-    return device.type == "cpu" and torch.is_autocast_enabled("cpu")
-
-
-def plain_causal_attention(q_BHTD: Tensor, k_BKTD: Tensor, v_BKTD: Tensor) -> Tensor:
-    """Causal attention as two matrix products and a softmax in float32.
-
-    For training in bfloat16 on a CPU, where torch's fused kernel takes a third longer at the lengths of games.
-    """
-    H, T, D = q_BHTD.shape[-3:]
-    shared = H // k_BKTD.shape[1]
-    if shared > 1:
-        k_BKTD, v_BKTD = k_BKTD.repeat_interleave(shared, 1), v_BKTD.repeat_interleave(shared, 1)
-    scores_BHTT = (q_BHTD @ k_BKTD.transpose(-1, -2)).float() / math.sqrt(D)
-    seen_TT = torch.ones(T, T, dtype=torch.bool, device=q_BHTD.device).tril()
-    return scores_BHTT.masked_fill(~seen_TT, -math.inf).softmax(-1) @ v_BKTD
-
-
 class Attention(nn.Module):
     """Causal self-attention with rotary positions; several query heads may share one key and value head."""
 
@@ -117,7 +100,12 @@ class Attention(nn.Module):
         self.key_norm = RMSNorm(self.head_size) if config.qk_norm else nn.Identity()
 
     def forward(
-        self, x_BTC: Tensor, rotation: Rotation, mask_BTS: Tensor | None = None, extend: Extend | None = None
+        self,
+        x_BTC: Tensor,
+        rotation: Rotation,
+        mask_BTS: Tensor | None = None,
+        extend: Extend | None = None,
+        lens_G: Tensor | None = None,
     ) -> Tensor:
         """What each token gathers from the columns it may attend to, `[B, T, C]`; no mask means causal."""
         B, T, C = x_BTC.shape
@@ -128,8 +116,13 @@ class Attention(nn.Module):
         v = v_BTKD.transpose(1, 2)
         if extend is not None:
             k, v = extend(k, v)
-        if mask_BTS is None and extend is None and is_bfloat16_on_cpu(x_BTC.device):
-            y_BHTD = plain_causal_attention(q, k, v)
+        if lens_G is not None:
+            shared = self.heads // self.kv_heads
+            if shared > 1:
+                k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
+            # Under autocast the rotation gives float32, values are bfloat16.
+            q_HND, k_HND = (x[0].to(v.dtype).contiguous() for x in (q / math.sqrt(self.head_size), k))
+            y_BHTD = attention_in_games(q_HND, k_HND, v[0].contiguous(), lens_G)[None]
         else:
             y_BHTD = functional.scaled_dot_product_attention(
                 q,
@@ -169,10 +162,15 @@ class Block(nn.Module):
         self.mlp = SwiGLU(config)
 
     def forward(
-        self, x_BTC: Tensor, rotation: Rotation, mask_BTS: Tensor | None = None, extend: Extend | None = None
+        self,
+        x_BTC: Tensor,
+        rotation: Rotation,
+        mask_BTS: Tensor | None = None,
+        extend: Extend | None = None,
+        lens_G: Tensor | None = None,
     ) -> Tensor:
         """Same shape in and out."""
-        x_BTC = x_BTC + self.attention(self.attention_norm(x_BTC), rotation, mask_BTS, extend)
+        x_BTC = x_BTC + self.attention(self.attention_norm(x_BTC), rotation, mask_BTS, extend, lens_G)
         y_BTC: Tensor = x_BTC + self.mlp(self.mlp_norm(x_BTC))
         return y_BTC
 
@@ -236,6 +234,7 @@ class Decoder(nn.Module):
         positions_BT: Tensor | None = None,
         mask_BTS: Tensor | None = None,
         cache: KeyValueCache | None = None,
+        lens_G: Tensor | None = None,
     ) -> Tensor:
         """The normalised stream after the last block, `[B, T, C]`: `head` of any selection of it gives logits.
 
@@ -246,12 +245,17 @@ class Decoder(nn.Module):
             mask_BTS: bool, True where a token may attend to a column; each token needs one (itself will do).
                 Causal if absent.
             cache: columns fed before; the new tokens' are appended.
+            lens_G: lengths of games that fill a single row side by side, each by itself: causal, positions from 0 on.
+                Without the other arguments.
 
         Raises:
             ValueError: positions aren't given and don't fit into the context.
         """
         T = tokens_BT.shape[1]
         start = 0 if cache is None else len(cache)
+        if lens_G is not None:
+            starts_G = lens_G.cumsum(0) - lens_G
+            positions_BT = (torch.arange(T, device=tokens_BT.device) - starts_G.repeat_interleave(lens_G))[None]
         if positions_BT is None:
             if start + T > self.config.context_len:
                 raise ValueError(f"{start + T} tokens don't fit into a context of {self.config.context_len}")
@@ -263,7 +267,8 @@ class Decoder(nn.Module):
         x_BTC = self.embedding(tokens_BT)
         for index, block in enumerate(self.blocks):
             # A closure, not the index: a number among the arguments would make torch.compile compile each block anew.
-            x_BTC = block(x_BTC, rotation, mask_BTS, None if cache is None else partial(cache.append, index))
+            extend = None if cache is None else partial(cache.append, index)
+            x_BTC = block(x_BTC, rotation, mask_BTS, extend, lens_G)
         normalised: Tensor = self.norm(x_BTC)
         return normalised
 

@@ -5,15 +5,17 @@ Doesn't know: how it is shown (`train_estimate_display`), rates of cards (`hardw
 
 Memory of a process, in bytes: 4 a weight, 4 a gradient, 8 a weight of AdamW (two moments) and 4 of Muon (one), all
 three divided by the processes with `training.parallel = "fsdp"`. For each token of a micro-batch 12 V for logits and
-their gradients and, a block, 56 C + 16 F in float32 or 46 C + 10 F in bfloat16 (C width, F mlp_width, V vocabulary; on
-a CPU bfloat16 keeps the attention's weights too: 6 a head and column). The figures of a block were counted with torch's
-saved tensors, without torch.compile, which keeps less; a test counts them again.
+their gradients and, a block, 56 C + 16 F in float32 or 46 C + 10 F in bfloat16 (C width, F mlp_width, V vocabulary).
+The figures of a block were counted with torch's saved tensors, without torch.compile, which keeps less; a test counts
+them again. They are those of a card: on a CPU there is no padding, but attention keeps its weights, 4 or 2 bytes a head
+and column seen.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +28,13 @@ from chesslm.errors import ConfigError
 from chesslm.flops import Flops, training_flops
 from chesslm.game import Game
 from chesslm.hardware import Hardware
+from chesslm.local_processes import run_in_processes, useful_processes
 from chesslm.loss import autocast, summed_nats
 from chesslm.model import ParameterCounts
 from chesslm.notation import Notation
 from chesslm.notation.registry import default_notation
 from chesslm.optimiser import Optimiser
+from chesslm.processes import Processes
 from chesslm.token_games import read_token_games
 from chesslm.training import prepare_torch
 from chesslm.training_inputs import RunData
@@ -201,24 +205,22 @@ def _memory(config: TrainConfig, counts: ParameterCounts, games: GamesToTrainOn,
         weights=weights,
         gradients=weights,
         optimiser=(8.0 * (counts.total - muon) + 4.0 * muon) / num_shares,
-        activations=config.training.tokens_per_micro_batch
-        * activation_bytes_per_token(config, games.vocabulary_len, columns=0),
+        activations=config.training.tokens_per_micro_batch * activation_bytes_per_token(config, games.vocabulary_len),
     )
 
 
-def activation_bytes_per_token(config: TrainConfig, vocabulary_len: int, *, columns: float) -> float:
-    """What one token of a micro-batch keeps until its gradient is there.
+def activation_bytes_per_token(config: TrainConfig, vocabulary_len: int) -> float:
+    """What one token of a micro-batch, padding included, keeps on a card until its gradient is there.
 
     Args:
         config: shape and dtype.
         vocabulary_len: tokens.
-        columns: padded length of the rows on a CPU, where bfloat16 keeps the attention's weights; 0 on CUDA.
     """
     model = config.model
     if config.training.dtype == "float32":
         block = 56.0 * model.width + 16.0 * model.mlp_width
     else:
-        block = 46.0 * model.width + 10.0 * model.mlp_width + 6.0 * model.heads * columns
+        block = 46.0 * model.width + 10.0 * model.mlp_width
     return model.depth * block + 12.0 * vocabulary_len
 
 
@@ -228,19 +230,26 @@ def card_seconds(config: TrainConfig, needed: Estimate, hardware: Hardware, *, c
 
 
 def cpu_tokens_per_s(config: TrainConfig, games: GamesToTrainOn) -> float:
-    """Tokens a second of this CPU, measured: forward and backward of games of mean length with random tokens.
+    """Tokens a second of this CPU, measured in as many processes as would train: games of mean length, random tokens.
 
-    A first pass isn't counted, then passes are for ten seconds (at least one); the update is timed once and spread
-    over a step's tokens. Without torch.compile, without reading, logging and validating.
+    Each does a first pass, forward and backward, which isn't counted, then passes for ten seconds (at least one); the
+    update is timed once and spread over a step's tokens. Without torch.compile, without reading, logging, validating
+    and exchanging gradients.
     """
+    work = partial(_tokens_per_s, config, games, seconds=_MEASURED_S)
+    return run_in_processes(useful_processes(config), work, first=lambda group: work(processes=group))
+
+
+def _tokens_per_s(config: TrainConfig, games: GamesToTrainOn, *, seconds: float, processes: Processes) -> float:
+    """Of all processes together."""
     prepare_torch(config)
     row_len = max(1, min(round(games.tokens_per_game), config.model.context_len))
     rows = max(1, min(_MEASURED_TOKENS, config.training.tokens_per_micro_batch) // row_len)
     model = fresh_model(config.model, games.vocabulary_len, seed=0)
     optimiser = Optimiser(model, config.optimiser, steps=config.training.steps)
     generator = torch.Generator().manual_seed(0)
-    tokens = torch.randint(games.vocabulary_len, (rows, row_len), generator=generator)
-    batch = MicroBatch(tokens, torch.arange(rows * row_len), tokens.flatten())
+    tokens = torch.randint(games.vocabulary_len, (1, rows * row_len), generator=generator)
+    batch = MicroBatch(tokens, tokens[0], lens_G=torch.full((rows,), row_len))
 
     def one_pass() -> float:
         began_s = time.perf_counter()
@@ -251,11 +260,12 @@ def cpu_tokens_per_s(config: TrainConfig, games: GamesToTrainOn) -> float:
 
     one_pass()
     took = [one_pass()]
-    while sum(took) < _MEASURED_S:
+    while sum(took) < seconds:
         took.append(one_pass())
     began_s = time.perf_counter()
     optimiser.clip()
     optimiser.step(0)
     update_s = time.perf_counter() - began_s
     step_tokens = config.training.tokens_per_step or (config.training.games_per_step or 1) * games.tokens_per_game
-    return 1.0 / (min(took) / (rows * row_len) + update_s / step_tokens)
+    # Each has its share of the tokens, and of Muon's work.
+    return processes.sum(1.0 / (min(took) / (rows * row_len) + update_s / step_tokens))

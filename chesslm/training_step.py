@@ -126,7 +126,10 @@ class Trainer:
         step = self._plan.step(place)
         own = step.games[deal(self._games.lens[step.games], self._processes.size)[self._processes.rank]]
         batches = micro_batches(
-            self._games, own, tokens_per_micro_batch=self._tokens_per_micro_batch, pad_id=self._pad_id
+            self._games,
+            own,
+            tokens_per_micro_batch=self._tokens_per_micro_batch,
+            pad_id=None if self._device.type == "cpu" else self._pad_id,
         )
         return Share(step, [batch.pinned() if self._device.type == "cuda" else batch for batch in batches])
 

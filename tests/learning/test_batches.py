@@ -244,7 +244,25 @@ def test_every_game_is_dealt_once_and_no_process_has_more_than_a_game_beyond_ano
     assert max(loads) - min(loads) <= max(lens, default=0)
 
 
+@settings(deadline=None, max_examples=60)
+@given(lens=st.lists(st.integers(1, 50), min_size=1, max_size=24), limit=st.integers(20, 300))
+def test_games_side_by_side_are_whole_and_without_padding(lens: list[int], limit: int) -> None:
+    games = games_of([n + 1 for n in lens])
+    found: list[list[int]] = []
+    for batch in micro_batches(games, np.arange(len(lens)), tokens_per_micro_batch=limit, pad_id=None):
+        assert batch.real_N is None
+        assert batch.lens_G is not None
+        assert batch.tokens_BT.shape == (1, int(batch.lens_G.sum()))
+        assert batch.tokens_BT.numel() <= limit or len(batch.lens_G) == 1
+        # A game's tokens count up from 10, so each target is the token it follows plus one.
+        assert (batch.targets_N == batch.tokens_BT[0] + 1).all()
+        found += [game.tolist() for game in batch.tokens_BT[0].split(batch.lens_G.tolist())]
+    assert sorted(map(len, found)) == sorted(lens)
+    assert all(game == list(range(10, 10 + len(game))) for game in found)
+
+
 def test_an_empty_batch_has_a_row_to_compute_and_nothing_to_learn() -> None:
     batch = empty_batch(PAD)
     assert batch.tokens_BT.tolist() == [[PAD]]
+    assert batch.real_N is not None
     assert (batch.real_N.numel(), batch.targets_N.numel()) == (0, 0)

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch.nn import functional
 
+from chesslm import game_attention
 from chesslm.config import ModelSection
-from chesslm.model import NORM_EPS, Decoder, plain_causal_attention, rotary_table, rotate
+from chesslm.game_attention import attention_in_games
+from chesslm.model import NORM_EPS, Decoder, rotary_table, rotate
 
 # A prime for each dimension, so that no two agree by accident.
 B, T, H, D, MLP, V = 2, 7, 3, 10, 13, 17
@@ -93,23 +95,73 @@ def test_later_tokens_dont_change_earlier_logits(config: ModelSection) -> None:
     assert not torch.allclose(model(batch)[:, 4:], model(changed)[:, 4:])
 
 
+LENS = (3, 1, 29, 30)
+
+
+def in_one_row(model: Decoder, games: list[torch.Tensor]) -> torch.Tensor:
+    """Hidden vectors of games side by side, `[N, C]`."""
+    return model.hidden(torch.cat(games)[None], lens_G=torch.tensor([len(game) for game in games]))[0]
+
+
 @pytest.mark.parametrize("config", SHAPES)
-def test_attention_for_bfloat16_on_a_cpu_is_the_same_attention(config: ModelSection) -> None:
-    model = lively(config)
-    batch = tokens(length=29)
-    exact = model(batch).detach()
+def test_games_side_by_side_are_the_same_games_alone(config: ModelSection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(game_attention, "MOST_QUERIES", 8)  # games of several pieces
+    games = [tokens(1, length, seed=length)[0] for length in LENS]
+    values, gradients = [], []
+    for side_by_side in (False, True):
+        model = lively(config)
+        hidden = in_one_row(model, games) if side_by_side else torch.cat([model.hidden(g[None])[0] for g in games])
+        hidden.square().sum().backward()
+        values.append(hidden.detach())
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    torch.testing.assert_close(values[1], values[0], rtol=1e-5, atol=1e-5)
+    for one, other in zip(*gradients, strict=True):
+        assert float((other - one).norm() / one.norm()) < 1e-5
+
+
+def test_games_side_by_side_dont_see_each_other_nor_what_comes_later() -> None:
+    model = lively(SHAPES[0])
+    games = [tokens(1, length, seed=length)[0] for length in LENS]
+    before = in_one_row(model, games).detach()
+    games[2][20] = (games[2][20] + 1) % V
+    apart = (in_one_row(model, games).detach() - before).abs().amax(-1)
+    first, end = 4 + 20, 4 + 29
+    assert not apart[:first].any()
+    assert apart[first:end].all()
+    assert not apart[end:].any()
+
+
+def test_games_side_by_side_in_bfloat16_are_the_same_but_for_rounding() -> None:
+    model = lively(SHAPES[0])
+    games = [tokens(1, length, seed=length)[0] for length in LENS]
+    exact = in_one_row(model, games).detach()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rounded = model(batch).detach()
-    assert rounded.dtype == torch.bfloat16
+        rounded = in_one_row(model, games).detach()
     error = (rounded.float() - exact).square().mean() / exact.square().mean()
-    assert float(error) < 0.02**2
-    heads, kv_heads = config.heads, config.kv_heads or config.heads
+    assert 0 < float(error) < 0.02**2
+
+
+def test_the_gradient_of_attention_in_games_is_that_of_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(game_attention, "MOST_QUERIES", 2)
     generator = torch.Generator().manual_seed(3)
-    q, k, v = (torch.randn(B, n, T, D, generator=generator) for n in (heads, kv_heads, kv_heads))
-    torch.testing.assert_close(
-        plain_causal_attention(q, k, v),
-        functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True),
-    )
+    q, k, v = (torch.randn(2, 6, 3, generator=generator, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    assert torch.autograd.gradcheck(lambda *x: attention_in_games(*x, torch.tensor([1, 5])), (q, k, v))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # torch's compiler looks at all
+def test_compiled_blocks_give_the_eager_gradient_of_games_side_by_side() -> None:
+    eager, compiled = lively(SHAPES[0]), lively(SHAPES[0])
+    for block in compiled.blocks:
+        block.compile(dynamic=True)
+    for lens in ((3, 29, 7), (11, 2, 5, 30)):
+        games = [tokens(1, length, seed=length)[0] for length in lens]
+        gradients = []
+        for model in (eager, compiled):
+            model.zero_grad()
+            in_one_row(model, games).square().sum().backward()
+            gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+        for one, other in zip(*gradients, strict=True):
+            assert float((other - one).norm() / one.norm()) < 1e-4
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # torch's compiler looks at all

@@ -124,7 +124,9 @@ class TrainingSection(Section):
     parallel: Literal["ddp", "fsdp"] = Field(
         "ddp", description="several processes: each holds all weights and optimiser state (ddp), or its share (fsdp)"
     )
-    threads: int | None = Field(None, ge=1, description="CPU threads; torch's own choice if absent")
+    threads: int | None = Field(
+        None, ge=1, description="CPU threads; if absent, a process of one thread for each core (docs/training.md)"
+    )
 
     @model_validator(mode="after")
     def _one_batch_size(self) -> Self:

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 # The fewer queries, the less is computed in vain; the more, the larger the products.
 MOST_QUERIES = 128
@@ -52,6 +53,11 @@ def pieces(lens: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         start += length
 
 
+def _wide(tensor: Tensor) -> torch.dtype:
+    """In which differences are taken: at least float32."""
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
 class _GameAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q_HND: Tensor, k_HND: Tensor, v_HND: Tensor, lens: Sequence[int]) -> Tensor:
@@ -70,11 +76,12 @@ class _GameAttention(torch.autograd.Function):
         return y_HND
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, dy_HND: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q_HND, k_HND, v_HND, y_HND, *weights = ctx.saved_tensors
         dy_HND = dy_HND.contiguous()
         dq_HND, dk_HND, dv_HND = torch.empty_like(q_HND), torch.zeros_like(k_HND), torch.zeros_like(v_HND)
-        means_HN1 = (dy_HND * y_HND).sum(-1, keepdim=True)
+        means_HN1 = (dy_HND.to(_wide(y_HND)) * y_HND).sum(-1, keepdim=True)
         with torch.autocast("cpu", enabled=False):
             for (first, end, start), weights_HPS in zip(pieces(ctx.lens), weights, strict=True):
                 dy_HPD = dy_HND[:, first:end]

@@ -12,9 +12,9 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -80,30 +80,36 @@ def run_in_processes(num: int, work: Work[Result], *, first: Callable[[Processes
         meeting = Path(folder) / "meeting"
         # Spawned, not forked: a fork copies locks of other threads in whatever state they are.
         context = multiprocessing.get_context("spawn")
-        others = []
-        for rank in range(1, num):
-            with _unheard_signals():
-                others.append(_Other(context, work, Processes(rank, num, rank), meeting, threads))
-            stack.callback(others[-1].end)
-        for other in others:
-            other.await_start()
-        torch.set_num_threads(threads)
-        with joined(Processes(0, num, 0), meeting=meeting) as processes:
-            return first(processes)
+        others: list[_Other] = []
+        try:
+            for rank in range(1, num):
+                with _unheard_signals():
+                    others.append(_Other(context, work, Processes(rank, num, rank), meeting, threads))
+                stack.callback(others[-1].end)
+            for other in others:
+                other.await_start()
+            torch.set_num_threads(threads)
+            with joined(Processes(0, num, 0), meeting=meeting) as processes:
+                return first(processes)
+        except BaseException as error:
+            if not isinstance(error, ChesslmError):  # a second Ctrl-C: the others wait for nobody any more
+                for other in others:
+                    other.kill()
+            raise
 
 
 @contextmanager
 def _unheard_signals() -> Iterator[None]:
-    """What is started in the block never hears SIGINT and SIGTERM; this process misses them as long as it takes."""
-    if threading.current_thread() is not threading.main_thread():  # elsewhere Python can't
+    """What is started in the block never hears SIGINT and SIGTERM; this process hears them after it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    resource_tracker.ensure_running()  # a process of multiprocessing's own, which would let the signals in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Other:
@@ -135,6 +141,10 @@ class _Other:
                 raise TrainingError(
                     f"process {self._rank} ended with code {code} before it began; --processes 1 may help"
                 )
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
 
     def end(self) -> None:
         """Wait a little, then kill it."""

@@ -138,16 +138,20 @@ def joined(processes: Processes | None = None, *, meeting: Path | None = None) -
 
     Raises:
         ConfigError: torchrun's variables are no numbers.
-        TrainingError, ToldElsewhere: another process has ended while the block ran.
+        TrainingError, ToldElsewhere: no connection, or another process has ended while the block ran.
     """
     processes = processes or started_by_torchrun()
     if processes.size == 1:
         yield processes
         return
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    where = "env://" if meeting is None else meeting.as_uri()
     rank, size = processes.rank, processes.size
-    dist.init_process_group(backend, init_method=where, rank=rank, world_size=size, timeout=PATIENCE)
+    store = None if meeting is None else dist.FileStore(str(meeting), size)  # type: ignore[attr-defined]
+    try:
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+    except RuntimeError as error:
+        said = f"process {rank} can't connect to the others: {error}; --processes 1 does without them"
+        raise processes.failure(TrainingError(said)) from error
     try:
         yield processes
         dist.barrier()  # who tears down first would look to the others as if it had died

@@ -236,6 +236,7 @@ def cpu_tokens_per_s(config: TrainConfig, games: GamesToTrainOn) -> float:
     update is timed once and spread over a step's tokens. Without torch.compile, without reading, logging, validating
     and exchanging gradients.
     """
+    config = config.model_copy(update={"training": config.training.model_copy(update={"device": "cpu"})})
     work = partial(_tokens_per_s, config, games, seconds=_MEASURED_S)
     return run_in_processes(useful_processes(config), work, first=lambda group: work(processes=group))
 
@@ -267,5 +268,6 @@ def _tokens_per_s(config: TrainConfig, games: GamesToTrainOn, *, seconds: float,
     optimiser.step(0)
     update_s = time.perf_counter() - began_s
     step_tokens = config.training.tokens_per_step or (config.training.games_per_step or 1) * games.tokens_per_game
-    # Each has its share of the tokens, and of Muon's work.
-    return processes.sum(1.0 / (min(took) / (rows * row_len) + update_s / step_tokens))
+    # Each has its share of a step's tokens. Muon's work is shared, too; AdamW's isn't.
+    own_tokens = step_tokens if config.optimiser.muon_learning_rate is not None else step_tokens / processes.size
+    return processes.sum(1.0 / (min(took) / (rows * row_len) + update_s / own_tokens))

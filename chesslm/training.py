@@ -6,7 +6,7 @@ Doesn't know: what a step does (`training_step`), how games become batches (`bat
 
 After a step: where due, a line of the log, a validation, and last a checkpoint, so that a checkpoint never lacks what
 was measured at its step. A run that is killed anywhere goes on from its newest checkpoint with the log cut back to it
-and ends, on a CPU with the same number of threads, with the same bytes.
+and ends, on a CPU with the same number of threads and processes, with the same bytes.
 
 Several processes make the same steps as one. Every process runs this loop; the first alone writes, validates and tells.
 """

@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from chesslm import cli
-from chesslm.checkpoint_files import read_info, read_training, read_weights
+from chesslm.checkpoint_files import MODEL_FILE, TRAINING_FILE, read_info, read_training, read_weights
 from chesslm.errors import InputError, TrainingError, UserError
 from chesslm.files import read_json
 from chesslm.local_processes import run_in_processes, useful_processes
 from chesslm.metrics_log import read_lines
 from chesslm.processes import Processes
-from chesslm.training import train
+from chesslm.training import RunResult, train
 
 
 def rank_and_threads(*, processes: Processes) -> list[float]:
@@ -114,6 +114,24 @@ def test_the_command_trains_in_processes_what_one_process_trains(
         for run in (one.parents[1], two.parents[1])
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_run_of_two_processes_that_was_stopped_ends_with_the_same_bytes(tiny: Any) -> None:
+    def trained(out: str, *, stop_after: int | None) -> Path:
+        work = partial(train, tiny(out=out, optimiser__muon_learning_rate=0.01), command=["test"])
+        steps = iter(range(1, 100))
+
+        def first(group: Processes) -> RunResult:
+            return work(processes=group, should_stop=lambda: next(steps) == stop_after)
+
+        return run_in_processes(2, work, first=first).checkpoint
+
+    whole = trained("whole", stop_after=None)
+    trained("stopped", stop_after=2)
+    stopped = trained("stopped", stop_after=None)
+    assert stopped.name == whole.name
+    for file in (MODEL_FILE, TRAINING_FILE):
+        assert (stopped / file).read_bytes() == (whole / file).read_bytes()
 
 
 def test_a_dry_run_in_processes_writes_nothing(config_path: Path, tmp_path: Path) -> None:

@@ -120,9 +120,8 @@ class Attention(nn.Module):
             shared = self.heads // self.kv_heads
             if shared > 1:
                 k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
-            # Under autocast the rotation gives float32, values are bfloat16.
-            q_HND, k_HND = (x[0].to(v.dtype).contiguous() for x in (q / math.sqrt(self.head_size), k))
-            y_BHTD = attention_in_games(q_HND, k_HND, v[0].contiguous(), lens_G)[None]
+            q_HND, k_HND, v_HND = (x[0].float().contiguous() for x in (q / math.sqrt(self.head_size), k, v))
+            y_BHTD = attention_in_games(q_HND, k_HND, v_HND, lens_G)[None].to(v.dtype)
         else:
             y_BHTD = functional.scaled_dot_product_attention(
                 q,

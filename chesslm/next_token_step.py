@@ -19,9 +19,7 @@ layer · V vocabulary.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -33,15 +31,11 @@ from torch import Tensor, nn
 from chesslm.key_value_cache import KeyValueCache
 from chesslm.model import Attention, Block, Decoder, RMSNorm, SwiGLU
 from chesslm.quantise import Precision, RoundedDecoder, precision_of
-from chesslm.row_threads import divided, run_alone
 from chesslm.step_attention import attend
-from chesslm.step_kernels import Floats, Numbers, add_product, gate, normalise
+from chesslm.step_kernels import Floats, add_product, gate, normalise
 from chesslm.stored_matrix import StoredMatrix, as_numbers, product_dtype, rows_dtype
 
 Longs = npt.NDArray[np.int64]
-
-# To wake a thread costs as much as to feed a few rows.
-_ROWS_OF_A_THREAD = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,43 +65,26 @@ class _Room:
     def __init__(
         self, num_rows: int, width: int, num_queries_keys_values: int, mlp_width: int, dtype: torch.dtype
     ) -> None:
-        self.stream_BC, self.last_BC = torch.empty(num_rows, width), torch.empty(num_rows, width)
         product = product_dtype(dtype)
+        # Tensors for products, arrays of the same memory for loops.
+        self.stream_BC, self.last_BC = torch.empty(num_rows, width), torch.empty(num_rows, width)
         self.wide_BC = torch.empty(num_rows, width, dtype=dtype)
         self.added_BC = torch.empty(num_rows, width, dtype=product)
         self.qkv_BX = torch.empty(num_rows, num_queries_keys_values, dtype=product)
         self.gate_up_BX = torch.empty(num_rows, 2 * mlp_width, dtype=product)
         self.gated_BF = torch.empty(num_rows, mlp_width, dtype=dtype)
-        # Of the rows that products are given, where those are int8.
-        self.scales_B, self.other_B = np.ones((2, num_rows), dtype=np.float32)
-        self.wide, self.qkv = as_numbers(self.wide_BC), as_numbers(self.qkv_BX)
-        self.num_threads = torch.get_num_threads()
-        shares = divided(num_rows, max(1, min(self.num_threads, num_rows // _ROWS_OF_A_THREAD)))
-        self.shares = [_Share(self, rows) for rows in shares]
-
-
-class _Share:
-    """Some rows of a room, which one thread computes: tensors for products, arrays of the same memory for loops.
-
-    Args:
-        room: whose memory it is.
-        rows: which; without a step.
-    """
-
-    def __init__(self, room: _Room, rows: slice) -> None:
-        self.room, self.rows = room, rows
-        self.stream_BC, self.last_BC, self.wide_BC = room.stream_BC[rows], room.last_BC[rows], room.wide_BC[rows]
-        self.added_BC, self.qkv_BX = room.added_BC[rows], room.qkv_BX[rows]
-        self.gate_up_BX, self.gated_BF = room.gate_up_BX[rows], room.gated_BF[rows]
-        self.scales_B, self.other_B = room.scales_B[rows], room.other_B[rows]
         self.stream: Floats = self.stream_BC.numpy()
         self.last: Floats = self.last_BC.numpy()
-        between = (self.wide_BC, self.added_BC, self.gate_up_BX, self.gated_BF)
-        self.arrays: tuple[Numbers, ...] = tuple(map(as_numbers, between))
+        self.wide, self.added, self.qkv, self.gate_up, self.gated = (
+            as_numbers(x) for x in (self.wide_BC, self.added_BC, self.qkv_BX, self.gate_up_BX, self.gated_BF)
+        )
+        # Of the rows that products are given, where those are int8.
+        self.scales_B, self.other_B = np.ones((2, num_rows), dtype=np.float32)
 
 
 # Steps of living decoders, each with what told then whether its weights have changed since.
 _steps: WeakKeyDictionary[Decoder, tuple[Any, NextTokenStep]] = WeakKeyDictionary()
+_making = threading.Lock()
 
 
 def step_of(decoder: Decoder) -> NextTokenStep | None:
@@ -121,9 +98,10 @@ def step_of(decoder: Decoder) -> NextTokenStep | None:
     if any(weight.is_inference() for weight in weights):  # those don't count their changes
         return NextTokenStep(decoder)
     state = [(weight.data_ptr(), weight._version) for weight in weights]
-    kept = _steps.get(decoder)
-    if kept is None or kept[0] != state:
-        kept = _steps[decoder] = (state, NextTokenStep(decoder))
+    with _making:
+        kept = _steps.get(decoder)
+        if kept is None or kept[0] != state:
+            kept = _steps[decoder] = (state, NextTokenStep(decoder))
     return kept[1]
 
 
@@ -166,41 +144,32 @@ class NextTokenStep:
         column = len(cache)
         pages = cache.open_column(self._cache_dtype)
         room = self._room_for(len(positions_B))
+        stream, given, other = room.stream, room.scales_B, room.other_B
         torch.index_select(self._embedding, 0, torch.from_numpy(np.asarray(tokens, dtype=np.int64)), out=room.stream_BC)
         texts = (self._cos, self._sin, positions_B, bounds_B2, num_prompt_columns, column)
-        blocks = [(*texts, *pages.block(index)) for index in range(len(self._blocks))]
-        logits_BV = torch.empty(len(positions_B), self._vocabulary_len)
-        # Whole rows to each thread: no thread waits for another one before the step's end.
-        run_alone([partial(self._feed, share, blocks, logits_BV[share.rows]) for share in room.shares])
-        return logits_BV
-
-    def _feed(self, share: _Share, blocks: Sequence[tuple[Any, ...]], logits_BV: Tensor) -> None:
-        """Put a share's rows through all blocks, and what follows them into `logits_BV`."""
-        room, first, stop = share.room, share.rows.start, share.rows.stop
-        stream, last, given, other = share.stream, share.last, share.scales_B, share.other_B
-        wide, added, gate_up, gated = share.arrays
-        for weights, cached in zip(self._blocks, blocks, strict=True):
-            normalise(stream, weights.attention_gain, wide, given)
-            scales = weights.qkv.times(share.wide_BC, share.qkv_BX)
-            queries = (room.qkv, scales, room.scales_B, weights.gains)
-            attend(*(*queries, *cached, first, stop, room.wide, room.other_B))
-            scales = weights.out.times(share.wide_BC, share.added_BC)
-            add_product(added, scales, other, stream)
-            normalise(stream, weights.mlp_gain, wide, given)
-            scales = weights.gate_up.times(share.wide_BC, share.gate_up_BX)
-            gate(gate_up, scales, given, gated, other)
-            scales = weights.down.times(share.gated_BF, share.added_BC)
-            add_product(added, scales, other, stream)
+        for index, weights in enumerate(self._blocks):
+            normalise(stream, weights.attention_gain, room.wide, given)
+            scales = weights.qkv.times(room.wide_BC, room.qkv_BX)
+            attend(room.qkv, scales, given, weights.gains, *texts, *pages.block(index), room.wide, other)
+            scales = weights.out.times(room.wide_BC, room.added_BC)
+            add_product(room.added, scales, other, stream)
+            normalise(stream, weights.mlp_gain, room.wide, given)
+            scales = weights.gate_up.times(room.wide_BC, room.gate_up_BX)
+            gate(room.gate_up, scales, given, room.gated, other)
+            scales = weights.down.times(room.gated_BF, room.added_BC)
+            add_product(room.added, scales, other, stream)
         # Many rows' logits in fewer bits would often be equal, so the head's product is in float32.
-        normalise(stream, self._gain, last, other)
-        scales = self._head.times(share.last_BC, logits_BV)
+        normalise(stream, self._gain, room.last, other)
+        logits_BV = torch.empty(len(positions_B), self._vocabulary_len)
+        scales = self._head.times(room.last_BC, logits_BV)
         if scales is not self._head.ones:
             logits_BV.mul_(torch.from_numpy(scales))
+        return logits_BV
 
     def _room_for(self, num_rows: int) -> _Room:
         """Kept from step to step: memory that is given back is asked for again page by page."""
         kept: _Room | None = getattr(self._rooms, "kept", None)
-        if kept is None or len(kept.stream_BC) != num_rows or kept.num_threads != torch.get_num_threads():
+        if kept is None or len(kept.stream_BC) != num_rows:
             sizes = (self._embedding.shape[1], self._num_queries_keys_values, self._mlp_width)
             kept = self._rooms.kept = _Room(num_rows, *sizes, rows_dtype(num_rows, self._precision))
         return kept

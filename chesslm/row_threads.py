@@ -1,7 +1,7 @@
 """Rows shared out among threads, each of which computes its own ones alone.
 
 Knows: how threads are kept that torch doesn't divide further, and how rows are divided.
-Doesn't know: what is computed (`next_token_step`).
+Doesn't know: what is computed (`sampling`).
 
 Torch itself divides one operation at a time among its threads, and all of them wait for the last one each time; small
 operations become slower that way, not faster.
@@ -28,18 +28,24 @@ def divided(num_rows: int, num_shares: int) -> list[slice]:
 
 
 def run_alone(shares: Sequence[Callable[[], None]]) -> None:
-    """Call each: a single one here, several in a thread of their own each, in which torch has one thread.
+    """Call each, the last one here and the others in a thread each; torch has one thread in each of them.
 
     They record no gradients. If one fails, its error is raised once all have ended.
     """
-    if len(shares) == 1:
-        shares[0]()
+    *others, last = shares
+    if not others:
+        last()
         return
-    threads = _threads(len(shares))
-    running: list[Future[None]] = [threads.submit(_without_gradients, share) for share in shares]
-    wait(running)
-    for share in running:
-        share.result()
+    here = torch.get_num_threads()
+    running: list[Future[None]] = [_threads(len(others)).submit(_without_gradients, share) for share in others]
+    try:
+        torch.set_num_threads(1)
+        _without_gradients(last)
+    finally:
+        torch.set_num_threads(here)
+        failed = [share.exception() for share in running]  # waits for each
+    for error in filter(None, failed):
+        raise error
 
 
 def _without_gradients(share: Callable[[], None]) -> None:

@@ -9,20 +9,27 @@ Tensor key: B rows of a batch · T new tokens · V vocabulary.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from chesslm.model import Decoder
 from chesslm.notation import Notation
-from chesslm.token_model import TokenModel, as_token_model, batches_by_length
+from chesslm.row_threads import divided, run_alone
+from chesslm.token_model import DecoderTokenModel, TokenModel, as_token_model, batches_by_length
 
 Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]
 # Prefixes, and room for what is written, that go through the model at once; bounds the cache's memory.
 TOKENS_PER_SAMPLED_BATCH = 32_768
+# To begin a thread costs as much as to feed a few rows.
+_ROWS_OF_A_THREAD = 8
 
 
 def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
@@ -129,38 +136,75 @@ def sample_text(
     for batch in batches_by_length(lengths, extra=room, tokens=TOKENS_PER_SAMPLED_BATCH):
         limits = [max(0, min(max_new_tokens, tokens.context_len - lengths[index])) for index in batch]
         rows = [prefixes[index] for index in batch]
-        written = _write(tokens, rows, limits, [seeds[index] for index in batch], notation.vocabulary.end_id, choose)
-        texts.update(zip(batch, written, strict=True))
+        task = _Task(rows, limits, [seeds[index] for index in batch], notation.vocabulary.end_id, choose)
+        texts.update(zip(batch, _written(tokens, task), strict=True))
     return [texts[index] for index in range(len(prefixes))]
 
 
-def _write(
-    model: TokenModel,
-    prefixes: Sequence[Sequence[int]],
-    limits: Sequence[int],
-    seeds: Sequence[int],
-    end_id: int,
-    choose: Callable[[Tensor, Floats], Longs],
-) -> list[list[int]]:
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be written.
+
+    Args:
+        prefixes: what each text follows.
+        limits: most tokens of each.
+        seeds: of each.
+        end_id: the token that ends a text.
+        choose: tokens from logits `[B, V]` and random numbers of `[0, 1)`, one a row.
+    """
+
+    prefixes: Sequence[Sequence[int]]
+    limits: Sequence[int]
+    seeds: Sequence[int]
+    end_id: int
+    choose: Callable[[Tensor, Floats], Longs]
+
+    def part(self, rows: slice) -> _Task:
+        """The same for some of the rows."""
+        return _Task(self.prefixes[rows], self.limits[rows], self.seeds[rows], self.end_id, self.choose)
+
+
+def _written(model: TokenModel, task: _Task) -> list[list[int]]:
+    """What follows each prefix; on a CPU with many rows, some rows in each thread."""
+    num_rows = len(task.prefixes)
+    is_shared = isinstance(model, DecoderTokenModel) and model.decoder.embedding.weight.device.type == "cpu"
+    num_threads = min(torch.get_num_threads(), num_rows // _ROWS_OF_A_THREAD) if is_shared else 1
+    shares = divided(num_rows, max(1, num_threads))
+    found: dict[int, list[list[int]]] = {}
+    is_given_up = threading.Event()
+
+    def write(rows: slice) -> None:
+        try:
+            found[rows.start] = _write(model, task.part(rows), is_given_up)
+        except BaseException:
+            is_given_up.set()
+            raise
+
+    run_alone([partial(write, rows) for rows in shares])
+    return [text for rows in shares for text in found[rows.start]]
+
+
+def _write(model: TokenModel, task: _Task, is_given_up: threading.Event) -> list[list[int]]:
     """What follows each prefix, all written in step; the batch shrinks when half of them have ended."""
-    most = max(limits)
-    prefix_lens_B, lens_B = np.array([len(prefix) for prefix in prefixes]), np.array(limits)
-    written_BT, uniforms_BT = np.empty((len(prefixes), most), dtype=np.int64), np.zeros((len(prefixes), most))
-    for row, (seed, limit) in enumerate(zip(seeds, limits, strict=True)):
+    most = max(task.limits)
+    num_rows = len(task.prefixes)
+    prefix_lens_B, lens_B = np.array([len(prefix) for prefix in task.prefixes]), np.array(task.limits)
+    written_BT, uniforms_BT = np.empty((num_rows, most), dtype=np.int64), np.zeros((num_rows, most))
+    for row, (seed, limit) in enumerate(zip(task.seeds, task.limits, strict=True)):
         uniforms_BT[row, :limit] = np.random.default_rng(seed).random(limit)
     rows_B = np.flatnonzero(lens_B)
     if len(rows_B) == 0:
-        return [[] for _ in prefixes]
-    reading = model.read([prefixes[row] for row in rows_B.tolist()])
+        return [[] for _ in task.prefixes]
+    reading = model.read([task.prefixes[row] for row in rows_B.tolist()])
     logits_BV = reading.logits(range(len(rows_B)), (prefix_lens_B[rows_B] - 1).tolist())
     for step in range(most):
-        tokens_B = choose(logits_BV, uniforms_BT[rows_B, step])
+        tokens_B = task.choose(logits_BV, uniforms_BT[rows_B, step])
         written_BT[rows_B, step] = tokens_B
-        ended_B = rows_B[tokens_B == end_id]
+        ended_B = rows_B[tokens_B == task.end_id]
         lens_B[ended_B] = np.minimum(lens_B[ended_B], step + 1)
         is_active_B = lens_B[rows_B] > step + 1
         num_active = int(is_active_B.sum())
-        if num_active == 0:
+        if num_active == 0 or is_given_up.is_set():
             break
         # Finished rows go on unread, because to leave them out costs a copy of the cache; but only within the context.
         is_full = bool((prefix_lens_B[rows_B[~is_active_B]] + step >= model.context_len).any())

@@ -131,8 +131,6 @@ def attend(
     column: int,
     keys_NBKPW: Numbers,
     values_NBKPW: Numbers,
-    first_row: int,
-    stop_row: int,
     out_BC: Numbers,
     out_scales_B: Floats,
 ) -> None:
@@ -151,8 +149,6 @@ def attend(
         column: the new one; the last.
         keys_NBKPW: the cache's pages of keys; finite wherever nothing has been put.
         values_NBKPW: and of values.
-        first_row: only rows from here on,
-        stop_row: and before this one.
         out_BC: where what is gathered is written, `[B, H D]`, as `put_row` does.
         out_scales_B: and its scales.
     """
@@ -167,8 +163,8 @@ def attend(
     queries_GHD = np.empty((_ROWS_OF_A_GROUP, num_heads, size), dtype=np.float32)
     gathered_GHD = np.empty((_ROWS_OF_A_GROUP, num_heads, size), dtype=np.float32)
     scores_GHS = np.empty((_ROWS_OF_A_GROUP, num_heads, num_pages * _PAGE), dtype=np.float32)
-    for begin in range(first_row, stop_row, _ROWS_OF_A_GROUP):
-        end = min(begin + _ROWS_OF_A_GROUP, stop_row)
+    for begin in range(0, len(qkv_BX), _ROWS_OF_A_GROUP):
+        end = min(begin + _ROWS_OF_A_GROUP, len(qkv_BX))
         for row in range(begin, end):
             flat_X = heads_XD.reshape(-1)
             for x in range(len(flat_X)):

@@ -92,19 +92,6 @@ def test_a_decoder_that_isnt_what_the_step_knows_is_fed_the_plain_way(model: Dec
         torch.testing.assert_close(found, last_logits(model, [*prompt, token, after]), rtol=1e-4, atol=1e-5)
 
 
-def test_threads_share_the_rows_out(model: Decoder) -> None:
-    found = []
-    num_threads = torch.get_num_threads()
-    try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
-            reading = DecoderTokenModel(model).read([[row % V, 1] for row in range(19)])
-            found.append([reading.extend(tokens) for tokens in following(19, 3)][-1])
-    finally:
-        torch.set_num_threads(num_threads)
-    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
-
-
 def test_rows_dont_see_each_other_when_they_grow(model: Decoder) -> None:
     found = []
     for other in (7, 8):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +19,7 @@ from chesslm.inference import sample_text
 from chesslm.model import Decoder
 from chesslm.notation import Notation
 from chesslm.sampling import drawn, reshaped
+from chesslm.token_model import DecoderReading, DecoderTokenModel
 
 
 def test_a_text_depends_on_its_prefix_and_seed_and_not_on_the_batch(notation: Notation, decoder: Decoder) -> None:
@@ -29,6 +33,71 @@ def test_a_text_depends_on_its_prefix_and_seed_and_not_on_the_batch(notation: No
         assert sample_text(decoder, notation, prefixes=[prefix], seeds=[seed], **settings_) == [text]
     assert together[0] == together[4]
     assert together[0] != together[2]
+
+
+@pytest.fixture
+def threads_that_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Two threads of torch, and which of Python's have read prompts since."""
+    before, seen = torch.get_num_threads(), []
+    read = DecoderTokenModel.read
+
+    def noted(model: DecoderTokenModel, prompts: Sequence[Sequence[int]]) -> DecoderReading:
+        seen.append(threading.get_ident())
+        return read(model, prompts)
+
+    monkeypatch.setattr(DecoderTokenModel, "read", noted)
+    torch.set_num_threads(2)
+    yield seen
+    torch.set_num_threads(before)
+
+
+def test_many_rows_are_shared_out_among_threads_which_changes_nothing(
+    notations: dict[str, Notation], make_decoder: Callable[..., Decoder], threads_that_read: list[int]
+) -> None:
+    notation = notations["pgn"]
+    model = make_decoder(notation, context_len=60)
+    game = notation.encode_game(Game("", ("e4", "e5", "Nf3", "Nc6") * 9, "*")).ids
+    prefixes = [game[: 1 + row] for row in range(19)]
+    texts = sample_text(model, notation, prefixes=prefixes, temperature=1.0, seeds=range(19), max_new_tokens=30)
+    assert len(threads_that_read) == len(set(threads_that_read)) == 2
+    assert torch.get_num_threads() == 2
+    for prefix, seed, text in zip(prefixes, range(19), texts, strict=True):
+        assert sample_text(model, notation, prefixes=[prefix], temperature=1.0, seeds=[seed], max_new_tokens=30) == [
+            text
+        ]
+
+
+def test_whoever_interrupts_writing_doesnt_wait_for_the_other_threads_texts(
+    notations: dict[str, Notation],
+    make_decoder: Callable[..., Decoder],
+    threads_that_read: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notation = notations["pgn"]
+    extend = DecoderReading.extend
+    steps: list[int] = []
+
+    def interrupted(reading: DecoderReading, tokens: Sequence[int]) -> torch.Tensor:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        steps.append(1)
+        time.sleep(0.02)
+        return extend(reading, tokens)
+
+    monkeypatch.setattr(DecoderReading, "extend", interrupted)
+    prefixes = [[notation.vocabulary.begin_id]] * 16
+    with pytest.raises(KeyboardInterrupt):
+        sample_text(
+            make_decoder(notation, context_len=300),
+            notation,
+            prefixes=prefixes,
+            temperature=1.0,
+            seeds=range(16),
+            max_new_tokens=250,
+        )
+    assert len(set(threads_that_read)) == 2
+    assert len(steps) < 100
+    assert torch.get_num_threads() == 2
 
 
 def test_temperature_zero_writes_the_most_probable_tokens(notations: dict[str, Notation], scripted: Callable) -> None:

@@ -1,25 +1,26 @@
-"""One further token for every row of a batch on a CPU, in as few calls as possible: how text is written token by token.
+"""One further token for every row of a batch on a CPU, in a single compiled call: how text is written token by token.
 
-Knows: the order of products and compiled loops (numba) for a single new token a row, in which precision they compute,
-and which decoders can be fed this way.
-Doesn't know: any other way to feed a decoder (`model`, which it equals up to rounding), how matrices are stored and
-multiplied (`stored_matrix`), the loops (`step_kernels`, `step_attention`), or what tokens mean.
+Knows: the order of products and loops (numba) for a single new token a row, and which decoders can be fed this way.
+Doesn't know: any other way to feed a decoder (`model`, which it equals up to rounding), how matrices are stored
+(`stored_matrices`), the loops (`step_kernels`, `step_attention`), or what tokens mean.
 
 Why: at a few million weights a step takes less than a millisecond of arithmetic, but in torch alone a hundred small
-operations a block, each with its own start-up; and torch's attention of a single query takes twice as long as this one.
-A decoder that was rounded (`quantise.rounded`) is stored in fewer bits here, and keys and values in bfloat16: for one
-row a step takes as long as it takes to read the weights, for many as long as to read the cache. Many rows are rounded
-for products, too, where the processor has them (`stored_matrix.rows_dtype`), so that a text may depend on how many are
-written at once where two tokens are about equally probable.
+operations a block, each with its own start-up; and threads that write texts side by side would wait for Python's lock
+after each of them, longer than most take. A call of all blocks meets neither.
+A decoder that was rounded (`quantise.rounded`) is stored in fewer bits here, and its keys and values in bfloat16: for
+one row a step takes as long as it takes to read the weights, for many as long as to read the cache. Many rows are then
+rounded to bfloat16 for products, too, where the processor multiplies it (`bfloat16_dots`), so that a text may depend on
+how many are written at once where two tokens are about equally probable.
 
-Tensor key: B rows · C width · X queries, keys and values, or gate and up, side by side · F hidden size of the SwiGLU
-layer · V vocabulary.
+Tensor key: B rows · C width · L blocks · X queries, keys and values, or gate and up, side by side · F hidden size of
+the SwiGLU layer · D head size · V vocabulary · N pages · P columns of a page · W numbers that hold D · S positions ·
+K key and value heads · G, J, O as in `bfloat16_dots`.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,27 +29,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from chesslm import bfloat16_dots, step_attention, step_kernels
+from chesslm.bfloat16_dots import Pairs, product
 from chesslm.key_value_cache import KeyValueCache
 from chesslm.model import Attention, Block, Decoder, RMSNorm, SwiGLU
-from chesslm.quantise import Precision, RoundedDecoder, precision_of
+from chesslm.quantise import RoundedDecoder, precision_of
 from chesslm.step_attention import attend
-from chesslm.step_kernels import Floats, add_product, gate, normalise
-from chesslm.stored_matrix import StoredMatrix, as_numbers, product_dtype, rows_dtype
+from chesslm.step_kernels import Floats, Numbers, add_product, compiled_and_kept, gate, multiply, normalise
+from chesslm.stored_matrices import StoredMatrices
 
 Longs = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class _BlockWeights:
-    """A block's gains and its matrices."""
-
-    attention_gain: Floats
-    qkv: StoredMatrix
-    gains: Floats
-    out: StoredMatrix
-    mlp_gain: Floats
-    gate_up: StoredMatrix
-    down: StoredMatrix
 
 
 class _Room:
@@ -59,27 +49,85 @@ class _Room:
         width: C.
         num_queries_keys_values: numbers of a row's queries, keys and values.
         mlp_width: F.
-        dtype: of what products are given.
     """
 
-    def __init__(
-        self, num_rows: int, width: int, num_queries_keys_values: int, mlp_width: int, dtype: torch.dtype
-    ) -> None:
-        product = product_dtype(dtype)
-        # Tensors for products, arrays of the same memory for loops.
-        self.stream_BC, self.last_BC = torch.empty(num_rows, width), torch.empty(num_rows, width)
-        self.wide_BC = torch.empty(num_rows, width, dtype=dtype)
-        self.added_BC = torch.empty(num_rows, width, dtype=product)
-        self.qkv_BX = torch.empty(num_rows, num_queries_keys_values, dtype=product)
-        self.gate_up_BX = torch.empty(num_rows, 2 * mlp_width, dtype=product)
-        self.gated_BF = torch.empty(num_rows, mlp_width, dtype=dtype)
-        self.stream: Floats = self.stream_BC.numpy()
-        self.last: Floats = self.last_BC.numpy()
-        self.wide, self.added, self.qkv, self.gate_up, self.gated = (
-            as_numbers(x) for x in (self.wide_BC, self.added_BC, self.qkv_BX, self.gate_up_BX, self.gated_BF)
+    def __init__(self, num_rows: int, width: int, num_queries_keys_values: int, mlp_width: int) -> None:
+        self.stream_BC = torch.empty(num_rows, width)
+        self.pairs: Pairs = np.empty((num_rows, max(width, mlp_width) // 2), dtype=np.uint32)
+        self.normal: Floats = np.empty((num_rows, width), dtype=np.float32)
+        self.added: Floats = np.empty((num_rows, width), dtype=np.float32)
+        self.qkv: Floats = np.empty((num_rows, num_queries_keys_values), dtype=np.float32)
+        self.gate_up: Floats = np.empty((num_rows, 2 * mlp_width), dtype=np.float32)
+        self.gated: Floats = np.empty((num_rows, mlp_width), dtype=np.float32)
+
+
+@compiled_and_kept(bfloat16_dots.__file__, step_attention.__file__, step_kernels.__file__)
+def _feed(
+    stream_BC: Floats,
+    attention_gains_LC: Floats,
+    qkv_LCX: Numbers,
+    qkv_pairs_LGJO: Pairs,
+    qkv_scales_LX: Floats,
+    head_gains_L2D: Floats,
+    out_LCC: Numbers,
+    out_pairs_LGJO: Pairs,
+    out_scales_LC: Floats,
+    mlp_gains_LC: Floats,
+    gate_up_LCX: Numbers,
+    gate_up_pairs_LGJO: Pairs,
+    gate_up_scales_LX: Floats,
+    down_LFC: Numbers,
+    down_pairs_LGJO: Pairs,
+    down_scales_LC: Floats,
+    gain_C: Floats,
+    head_CV: Numbers,
+    head_scales_V: Floats,
+    cos_SD: Floats,
+    sin_SD: Floats,
+    positions_B: Longs,
+    bounds_B2: Longs,
+    num_prompt_columns: int,
+    column: int,
+    pages_L2NBKPW: Numbers,
+    pairs_BJ: Pairs,
+    normal_BC: Floats,
+    added_BC: Floats,
+    qkv_BX: Floats,
+    gate_up_BX: Floats,
+    gated_BF: Floats,
+    logits_BV: Floats,
+) -> None:
+    """All blocks and the head; `stream_BC` holds the tokens' embeddings, the last seven are written to."""
+    for block in range(len(pages_L2NBKPW)):
+        normalise(stream_BC, attention_gains_LC[block], normal_BC)
+        product(normal_BC, qkv_LCX[block], qkv_pairs_LGJO[block], pairs_BJ, qkv_BX)
+        keys_NBKPW, values_NBKPW = pages_L2NBKPW[block, 0], pages_L2NBKPW[block, 1]
+        attend(
+            qkv_BX,
+            qkv_scales_LX[block],
+            head_gains_L2D[block],
+            cos_SD,
+            sin_SD,
+            positions_B,
+            bounds_B2,
+            num_prompt_columns,
+            column,
+            keys_NBKPW,
+            values_NBKPW,
+            normal_BC,
         )
-        # Of the rows that products are given, where those are int8.
-        self.scales_B, self.other_B = np.ones((2, num_rows), dtype=np.float32)
+        product(normal_BC, out_LCC[block], out_pairs_LGJO[block], pairs_BJ, added_BC)
+        add_product(added_BC, out_scales_LC[block], stream_BC)
+        normalise(stream_BC, mlp_gains_LC[block], normal_BC)
+        product(normal_BC, gate_up_LCX[block], gate_up_pairs_LGJO[block], pairs_BJ, gate_up_BX)
+        gate(gate_up_BX, gate_up_scales_LX[block], gated_BF)
+        product(gated_BF, down_LFC[block], down_pairs_LGJO[block], pairs_BJ, added_BC)
+        add_product(added_BC, down_scales_LC[block], stream_BC)
+    normalise(stream_BC, gain_C, normal_BC)
+    # Logits in bfloat16 would often be equal.
+    multiply(normal_BC, head_CV, logits_BV)
+    for row in range(len(logits_BV)):
+        logits_BV[row] *= head_scales_V
 
 
 # Steps of living decoders, each with what told then whether its weights have changed since.
@@ -108,26 +156,47 @@ def step_of(decoder: Decoder) -> NextTokenStep | None:
 class NextTokenStep:
     """Feeds one token to each row of a cache.
 
-    It holds copies of some weights: for a decoder that has been trained on, or moved, `step_of` makes another.
+    It holds copies of weights: for a decoder that has been trained on, or moved, `step_of` makes another.
 
     Args:
         decoder: one that `step_of` accepts.
     """
 
     def __init__(self, decoder: Decoder) -> None:
-        config = decoder.config
-        self._precision = precision = precision_of(decoder)
-        self._num_queries_keys_values = len(decoder.get_submodule("blocks.0.attention.qkv").get_parameter("weight"))
-        self._mlp_width = config.mlp_width
+        config, precision = decoder.config, precision_of(decoder)
+        blocks = [block for block in decoder.blocks if isinstance(block, Block)]
+
+        def matrices(weight_of: Callable[[Block], Tensor]) -> tuple[Numbers, Pairs, Floats]:
+            found = StoredMatrices.of([weight_of(block) for block in blocks], precision)
+            return found.numbers, found.pairs, found.scales
+
+        def gains(norm_of: Callable[[Block], RMSNorm]) -> Floats:
+            return np.stack([_array(norm_of(block).weight) for block in blocks])
+
+        head = StoredMatrices.of(
+            [(decoder.embedding if decoder.unembedding is None else decoder.unembedding).weight], precision
+        )
+        qkv = matrices(lambda block: block.attention.qkv.weight)
+        # In the order of `_feed`.
+        self._weights: tuple[Any, ...] = (
+            gains(lambda block: block.attention_norm),
+            *qkv,
+            np.stack([_head_gains(block.attention) for block in blocks]),
+            *matrices(lambda block: block.attention.out.weight),
+            gains(lambda block: block.mlp_norm),
+            *matrices(lambda block: block.mlp.gate_up.weight),
+            *matrices(lambda block: block.mlp.down.weight),
+            _array(decoder.norm.weight),
+            head.numbers[0],
+            head.scales[0],
+            _array(decoder.rotary_cos),
+            _array(decoder.rotary_sin),
+        )
         self._embedding = decoder.embedding.weight.detach()
-        self._cos, self._sin = decoder.rotary_cos.numpy(), decoder.rotary_sin.numpy()
-        self._gain = _array(decoder.norm.weight)
-        head = (decoder.embedding if decoder.unembedding is None else decoder.unembedding).weight
-        self._vocabulary_len = len(head)
-        self._head = StoredMatrix(head, precision)
+        self._sizes = (config.width, qkv[0].shape[2], config.mlp_width)
+        self._vocabulary_len = head.numbers.shape[2]
         self._cache_dtype = torch.float32 if precision == "float32" else torch.bfloat16
         self._rooms = threading.local()  # a decoder may write several texts at once, each in a thread of its own
-        self._blocks = [_weights_of(block, precision) for block in decoder.blocks if isinstance(block, Block)]
 
     def logits(
         self, tokens: npt.ArrayLike, positions_B: Longs, bounds_B2: Longs, num_prompt_columns: int, cache: KeyValueCache
@@ -142,36 +211,20 @@ class NextTokenStep:
             cache: what was fed before; gets one more column.
         """
         column = len(cache)
-        pages = cache.open_column(self._cache_dtype)
+        pages = cache.open_column(self._cache_dtype).numbers()
         room = self._room_for(len(positions_B))
-        stream, given, other = room.stream, room.scales_B, room.other_B
         torch.index_select(self._embedding, 0, torch.from_numpy(np.asarray(tokens, dtype=np.int64)), out=room.stream_BC)
-        texts = (self._cos, self._sin, positions_B, bounds_B2, num_prompt_columns, column)
-        for index, weights in enumerate(self._blocks):
-            normalise(stream, weights.attention_gain, room.wide, given)
-            scales = weights.qkv.times(room.wide_BC, room.qkv_BX)
-            attend(room.qkv, scales, given, weights.gains, *texts, *pages.block(index), room.wide, other)
-            scales = weights.out.times(room.wide_BC, room.added_BC)
-            add_product(room.added, scales, other, stream)
-            normalise(stream, weights.mlp_gain, room.wide, given)
-            scales = weights.gate_up.times(room.wide_BC, room.gate_up_BX)
-            gate(room.gate_up, scales, given, room.gated, other)
-            scales = weights.down.times(room.gated_BF, room.added_BC)
-            add_product(room.added, scales, other, stream)
-        # Many rows' logits in fewer bits would often be equal, so the head's product is in float32.
-        normalise(stream, self._gain, room.last, other)
-        logits_BV = torch.empty(len(positions_B), self._vocabulary_len)
-        scales = self._head.times(room.last_BC, logits_BV)
-        if scales is not self._head.ones:
-            logits_BV.mul_(torch.from_numpy(scales))
-        return logits_BV
+        logits_BV: Floats = np.empty((len(positions_B), self._vocabulary_len), dtype=np.float32)
+        texts: tuple[Any, ...] = (positions_B, bounds_B2, num_prompt_columns, column, pages)
+        results: tuple[Any, ...] = (room.pairs, room.normal, room.added, room.qkv, room.gate_up, room.gated, logits_BV)
+        _feed(room.stream_BC.numpy(), *self._weights, *texts, *results)
+        return torch.from_numpy(logits_BV)
 
     def _room_for(self, num_rows: int) -> _Room:
         """Kept from step to step: memory that is given back is asked for again page by page."""
         kept: _Room | None = getattr(self._rooms, "kept", None)
         if kept is None or len(kept.stream_BC) != num_rows:
-            sizes = (self._embedding.shape[1], self._num_queries_keys_values, self._mlp_width)
-            kept = self._rooms.kept = _Room(num_rows, *sizes, rows_dtype(num_rows, self._precision))
+            kept = self._rooms.kept = _Room(num_rows, *self._sizes)
         return kept
 
 
@@ -180,15 +233,7 @@ def _array(weight: Tensor) -> Floats:
     return array
 
 
-def _weights_of(block: Block, precision: Precision) -> _BlockWeights:
-    attention, mlp = block.attention, block.mlp
+def _head_gains(attention: Attention) -> Floats:
+    """Gains of the query and the key norm, `[2, D]`; no rows where there are none."""
     norms = [norm.weight for norm in (attention.query_norm, attention.key_norm) if isinstance(norm, RMSNorm)]
-    return _BlockWeights(
-        attention_gain=_array(block.attention_norm.weight),
-        qkv=StoredMatrix(attention.qkv.weight, precision),
-        gains=np.stack([_array(norm) for norm in norms]) if norms else np.empty((0, attention.head_size), np.float32),
-        out=StoredMatrix(attention.out.weight, precision),
-        mlp_gain=_array(block.mlp_norm.weight),
-        gate_up=StoredMatrix(mlp.gate_up.weight, precision),
-        down=StoredMatrix(mlp.down.weight, precision),
-    )
+    return np.stack([_array(norm) for norm in norms]) if norms else np.empty((0, attention.head_size), np.float32)

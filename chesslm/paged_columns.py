@@ -71,13 +71,13 @@ class PagedColumns:
             grown[:, :, :used] = self._storage
             self._storage = grown
 
-    def block(self, index: int) -> tuple[Numbers, Numbers]:
-        """A block's pages of keys and of values, `[N, B, K, P, W]`, float32 or uint32 that are pairs; not copies."""
+    def numbers(self) -> Numbers:
+        """All pages, `[L, 2, N, B, K, P, W]`, keys, then values; float32, or uint32 that are pairs; not a copy."""
         if self.dtype == torch.float32:
-            keys, values = self._storage[index].numpy()
+            found: Numbers = self._storage.numpy()
         else:
-            keys, values = self._storage[index].view(torch.int32).numpy().view(np.uint32)
-        return keys, values
+            found = self._storage.view(torch.int32).numpy().view(np.uint32)
+        return found
 
     def select(self, rows_B: Tensor) -> PagedColumns:
         """Copies of these rows."""

@@ -1,7 +1,7 @@
 """A decoder in fewer bits: what becomes of its matrices in bfloat16, or in int8 with a scale a row.
 
-Knows: the precisions, how weights are rounded to them, and whether this processor multiplies bfloat16 itself.
-Doesn't know: how rounded weights are stored or multiplied (`stored_matrix`), or what the rounding costs (`eval`).
+Knows: the precisions, and how weights are rounded to them.
+Doesn't know: how rounded weights are stored or multiplied (`stored_matrices`), or what the rounding costs (`eval`).
 
 A rounded decoder is a model of its own: its weights are float32 numbers that the precision can hold, so whoever reads
 it in float32 (`model`) and whoever stores it in fewer bits (`next_token_step`) speak of the same network.
@@ -76,19 +76,3 @@ def quantised(weight: Tensor) -> tuple[Tensor, Tensor]:
 def dequantised(numbers: Tensor, scales: Tensor) -> Tensor:
     """The weight again, float32."""
     return numbers.float() * scales[:, None]
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for products of bfloat16 (AVX512-BF16, AMX)."""
-    return _has("avx512_bf16", "amx_bf16")
-
-
-def multiplies_int8() -> bool:
-    """Whether this processor has instructions for products of int8 (AVX512-VNNI, AMX)."""
-    return _has("avx512_vnni", "amx_int8")
-
-
-def _has(*instructions: str) -> bool:
-    # Older torch doesn't say; then products stay in float32, which is always right.
-    found: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(found.get(name) for name in instructions)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from chesslm.model import NORM_EPS
 from chesslm.paged_columns import COLUMNS_OF_A_PAGE
-from chesslm.step_kernels import ONE, ZERO, Floats, Numbers, compiled, exponential, halves, put_halves, put_row, widened
+from chesslm.step_kernels import ONE, ZERO, Floats, Numbers, arrays_apart, compiled, exponential, halves, put_halves
 
 Longs = npt.NDArray[np.int64]
 
@@ -50,6 +50,7 @@ def _normalise_and_turn(x_D: Floats, gains_2D: Floats, which: int, cos_D: Floats
 @compiled
 def _score(query_D: Floats, keys_PW: Numbers, count: int, scores_P: Floats) -> None:
     """Products of a query with the first `count` keys of a page, a multiple of four."""
+    arrays_apart()
     half = len(query_D) // 2
     first_D, second_D = query_D[:half], query_D[half:]
     for place in range(0, count, 4):
@@ -71,6 +72,7 @@ def _score(query_D: Floats, keys_PW: Numbers, count: int, scores_P: Floats) -> N
 @compiled
 def _gather(shares_P: Floats, values_PW: Numbers, count: int, out_D: Floats) -> None:
     """Add the first `count` values of a page, a multiple of four, each as often as its share says."""
+    arrays_apart()
     half = len(out_D) // 2
     first_D, second_D = out_D[:half], out_D[half:]
     for place in range(0, count, 4):
@@ -119,9 +121,8 @@ def _weigh(scores_S: Floats, start: int, stop: int, resumption: int, end: int) -
 
 @compiled
 def attend(
-    qkv_BX: Numbers,
+    qkv_BX: Floats,
     scales_X: Floats,
-    scales_B: Floats,
     gains_2D: Floats,
     cos_SD: Floats,
     sin_SD: Floats,
@@ -131,15 +132,13 @@ def attend(
     column: int,
     keys_NBKPW: Numbers,
     values_NBKPW: Numbers,
-    out_BC: Numbers,
-    out_scales_B: Floats,
+    out_BC: Floats,
 ) -> None:
     """Put each row's new key and value into `column` of the cache and gather what its query attends to.
 
     Args:
-        qkv_BX: queries, keys and values of the new tokens, to be multiplied by both scales.
+        qkv_BX: queries, keys and values of the new tokens, to be multiplied by the scales.
         scales_X: of each column of them.
-        scales_B: of each row.
         gains_2D: of the query and the key norm; no rows where there is no such norm.
         cos_SD: cosines of each position's angles, `[positions, D/2]`.
         sin_SD: their sines.
@@ -149,8 +148,7 @@ def attend(
         column: the new one; the last.
         keys_NBKPW: the cache's pages of keys; finite wherever nothing has been put.
         values_NBKPW: and of values.
-        out_BC: where what is gathered is written, `[B, H D]`, as `put_row` does.
-        out_scales_B: and its scales.
+        out_BC: where what is gathered is written, `[B, H D]`.
     """
     num_kv = keys_NBKPW.shape[2]
     size = 2 * cos_SD.shape[1]
@@ -161,14 +159,14 @@ def attend(
     scale = ONE / np.sqrt(np.float32(size))
     heads_XD = np.empty((num_heads + 2 * num_kv, size), dtype=np.float32)
     queries_GHD = np.empty((_ROWS_OF_A_GROUP, num_heads, size), dtype=np.float32)
-    gathered_GHD = np.empty((_ROWS_OF_A_GROUP, num_heads, size), dtype=np.float32)
+    gathered_BHD = out_BC.reshape(len(out_BC), num_heads, size)
     scores_GHS = np.empty((_ROWS_OF_A_GROUP, num_heads, num_pages * _PAGE), dtype=np.float32)
     for begin in range(0, len(qkv_BX), _ROWS_OF_A_GROUP):
         end = min(begin + _ROWS_OF_A_GROUP, len(qkv_BX))
         for row in range(begin, end):
             flat_X = heads_XD.reshape(-1)
             for x in range(len(flat_X)):
-                flat_X[x] = widened(qkv_BX[row, x]) * scales_X[x] * scales_B[row]
+                flat_X[x] = qkv_BX[row, x] * scales_X[x]
             cos_D, sin_D = cos_SD[positions_B[row]], sin_SD[positions_B[row]]
             for head in range(num_heads):
                 _normalise_and_turn(heads_XD[head], gains_2D, 0, cos_D, sin_D)
@@ -188,7 +186,7 @@ def attend(
                 for head in range(num_heads):
                     scores_P = scores_GHS[row - begin, head, page * _PAGE : (page + 1) * _PAGE]
                     _score(queries_GHD[row - begin, head], keys_NBKPW[page, row, head // shared], count, scores_P)
-        gathered_GHD[:] = ZERO
+        gathered_BHD[begin:end] = ZERO
         for row in range(begin, end):
             start, stop = bounds_B2[row, 0], bounds_B2[row, 1]
             for head in range(num_heads):
@@ -200,6 +198,4 @@ def attend(
             for row in range(begin, end):
                 for head in range(num_heads):
                     shares_P = scores_GHS[row - begin, head, page * _PAGE : (page + 1) * _PAGE]
-                    _gather(shares_P, values_NBKPW[page, row, head // shared], count, gathered_GHD[row - begin, head])
-        for row in range(begin, end):
-            put_row(gathered_GHD[row - begin].reshape(-1), out_BC, row, out_scales_B)
+                    _gather(shares_P, values_NBKPW[page, row, head // shared], count, gathered_BHD[row, head])

@@ -47,7 +47,7 @@ def test_what_is_put_into_pages_comes_out_again_after_growing_and_choosing_rows(
 def test_a_page_has_all_rows_of_its_columns_and_the_halves_of_a_head_side_by_side(dtype: torch.dtype) -> None:
     given = blocks()
     paged = PagedColumns.of(given, dtype)
-    keys, values = paged.block(3)
+    keys, values = paged.numbers()[3]
     width = D if dtype == torch.float32 else D // 2
     assert keys.shape[1:] == values.shape[1:] == (B, K, COLUMNS_OF_A_PAGE, width)
     column, expected = values[S // COLUMNS_OF_A_PAGE, 1, 0, S % COLUMNS_OF_A_PAGE - 1], given[3][1][1, 0, S - 1].numpy()

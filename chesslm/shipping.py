@@ -33,7 +33,7 @@ from chesslm.model_card import RESULTS_FORMAT, STRENGTH_FORMAT, card, has_number
 
 CARD_FILE = "README.md"
 # Absolute paths of the machine that trained: their last part says enough.
-_FOLDERS = re.compile(r"(?:/[^\s/=\"']+)+/(?=[^\s/=\"']+)")
+_FOLDERS = re.compile(r"(?<![^\s=\"':])(?:/[^\s/=\"']+)+/(?=[^\s/=\"']+)")
 
 
 @dataclass(frozen=True, slots=True)

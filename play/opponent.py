@@ -22,6 +22,7 @@ from play.inert_text import inert
 from play.torch_loading import open_torch_library
 
 RANDOM = "random"
+DEFAULT = "pgn"  # of the shipped models, the one that saw most games
 _FOREIGN = "hf:"  # `chesslm.hugging_face.PREFIX`, which importing would bring torch
 HOW_TO_GET_ONE = "train one with `make demo`, then play it with `--model demo/runs/pgn` (or play --model random)"
 
@@ -208,6 +209,8 @@ def _shipped() -> str:
     names = sorted(shipped_models())
     if not names:
         raise InputError(f"--model: no model is shipped with this version; {HOW_TO_GET_ONE}")
+    if DEFAULT in names:
+        return DEFAULT
     if len(names) > 1:
         raise InputError(f"--model: choose one of {', '.join(names)}")
     return names[0]

@@ -141,7 +141,7 @@ class Engine:
 
     def _fail_if_hopeless(self, fault: UserError | None, settings: Settings) -> None:
         """The model that the command was started with is a mistake on the command line, and ends it like any other."""
-        if fault is not None and settings.model is not None and settings.model == self._first_settings.model:
+        if fault is not None and settings.model == self._first_settings.model:
             raise fault
 
     def _set(self, command: SetOption) -> None:

@@ -352,6 +352,10 @@ def test_without_a_model_the_way_to_one_is_told(
     assert complaint in played.err
 
 
+def test_without_a_name_the_default_of_the_models_that_are_really_shipped_is_played() -> None:
+    assert play_opponent._shipped() == "pgn"
+
+
 def test_the_only_shipped_model_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chesslm.checkpoints.shipped_models", lambda: ["only"])
     assert play_opponent._shipped() == "only"

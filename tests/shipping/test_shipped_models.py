@@ -68,6 +68,10 @@ def test_no_folder_of_the_machine_that_trained_is_told(checkpoint: Path, tmp_pat
         assert b"somebody" not in path.read_bytes()
     assert "`otb`" in (out / CARD_FILE).read_text()
     assert without_folders("x=/a/b/c.toml y=/d") == "x=c.toml y=/d"
+    assert (
+        without_folders("x='/a/b/c' runs/stem/step_1 x=stem/checkpoints/step_1")
+        == "x='c' runs/stem/step_1 x=stem/checkpoints/step_1"
+    )
 
 
 def test_the_card_shows_what_was_measured_of_exactly_these_weights(checkpoint: Path, tmp_path: Path) -> None:

@@ -105,6 +105,8 @@ def _is_prepared(out: Path) -> bool:
     if (out / "games" / "manifest.json").is_file():
         return True
     try:
+        if out.is_mount():
+            raise OutputError(f"{out} is a mount point, which can't be made anew; give --out a folder inside it")
         if out.exists() and not (out.is_dir() and not any(out.iterdir())):
             raise OutputError(f"{out} exists and is no folder made by `chesslm data prepare`; choose another --out")
     except OSError as error:
@@ -176,8 +178,8 @@ def _becoming(folder: Path) -> Iterator[Path]:
     try:
         hidden.mkdir(parents=True, exist_ok=True)
         yield hidden
-        (hidden / JOURNAL).unlink(missing_ok=True)
         hidden.rename(folder)
+        (folder / JOURNAL).unlink(missing_ok=True)  # last: without it nothing could go on if the name couldn't be given
     except BaseException as error:
         if not (isinstance(error, KeyboardInterrupt | OutputError | OSError) and has_entries(hidden)):
             shutil.rmtree(hidden, ignore_errors=True)

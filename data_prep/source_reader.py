@@ -59,11 +59,9 @@ class SourceReader:
         first = self._first if number == self._first.get("source") else {}
         offset = first.get("offset", 0)
         has_block = False
-        for block in cut_blocks(_behind(source.blocks(), offset), offset=offset):
-            read = {"num_bytes": source.num_bytes, "sha256": source.sha256}
-            if first and not has_block and any(first[key] != value for key, value in read.items()):
-                raise _changed(source)
+        for block in cut_blocks(_behind(_unchanged(source, first), offset), offset=offset):
             has_block = True
+            read = {"num_bytes": source.num_bytes, "sha256": source.sha256}
             sha256s = [done.sha256 for done in self._sources[:number]]
             self._marks.append({"source": number, "offset": block.offset, **read, "sha256s": sha256s})
             yield SourceBlock(block, source.name)
@@ -107,6 +105,31 @@ class SourceReader:
     def records(self) -> list[InputRecord]:
         """What the manifest says of the inputs, once all have been read and placed."""
         return [record_of(source, games) for source, games in zip(self._sources, self._num_games, strict=True)]
+
+
+def _unchanged(source: TextInput, mark: dict[str, Any]) -> Iterator[bytes]:
+    """An input's text, compared with what an earlier process had read of it when it made a mark.
+
+    That process may have read further ahead than this one does from the mark on, so what is compared is the place in
+    the input where it was, whenever this one comes by.
+
+    Raises:
+        InputError: the input is another one; names it.
+    """
+
+    def is_known() -> bool:
+        if source.num_bytes < mark["num_bytes"]:
+            return False
+        if (source.num_bytes, source.sha256) != (mark["num_bytes"], mark["sha256"]):
+            raise _changed(source)
+        return True
+
+    compared = not mark
+    for piece in source.blocks():
+        compared = compared or is_known()
+        yield piece
+    if not compared and not is_known():
+        raise _changed(source)
 
 
 def _behind(pieces: Iterator[bytes], offset: int) -> Iterator[bytes]:

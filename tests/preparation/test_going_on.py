@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,11 +17,12 @@ from typing import Any
 import pytest
 
 from chesslm.files import read_lines
-from data_prep import blocks, manifest, prepare
+from data_prep import blocks, decompress, manifest, prepare
 from data_prep.journal import JOURNAL, Journal
 
 Run = Callable[..., Any]
 ARGUMENTS = ("--notation", "pgn", "--notation", "english_varied", "--set", "data.workers=1")
+KEEP = ("--set", "filters.keep_duplicates=true")
 # Every durable step ends with an fsync: who is killed at each of them is killed between all steps.
 KILLED = """
 import os, signal, sys
@@ -172,6 +174,58 @@ def test_an_input_that_has_changed_is_one_line_and_the_next_run_succeeds(
     assert done.err.startswith(f"chesslm: {twice}: has changed since an interrupted run read it")
     assert not unfinished.exists()
     assert run("prepare", twice, "--out", tmp_path / "out", *ARGUMENTS).code == 0
+
+
+def test_a_comment_that_never_ends_was_read_far_ahead_and_yet_the_input_is_known_again(
+    run: Run, tmp_path: Path, games_text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decompress, "BLOCK_LEN", 500)
+    monkeypatch.setattr(decompress, "PIECE_LEN", 250)
+    games_text = re.sub(rb"\{[^}]*\}", b"", games_text)  # nothing closes it
+    path = tmp_path / "open.pgn"
+    path.write_bytes(games_text + b'\n[White "x"]\n\n1. e4 { e5 1-0\n\n' + games_text * 3)
+    assert run("prepare", path, "--out", tmp_path / "whole", *ARGUMENTS, *KEEP).code == 0
+    going_on = 0
+    for moment in range(3, 60, 3):
+        out = tmp_path / f"out-{moment}"
+        with pytest.MonkeyPatch.context() as patch:
+            failing_fsync(patch, moment, KeyboardInterrupt())
+            if run("prepare", path, "--out", out, *ARGUMENTS, *KEEP).code == 0:
+                break
+        going_on += entries_in(tmp_path / f".{out.name}.partial")
+        done = run("prepare", path, "--out", out, *ARGUMENTS, *KEEP)
+        assert (done.code, "has changed" in done.err) == (0, False)
+        assert files_of(out) == files_of(tmp_path / "whole")
+    assert going_on > 0
+
+
+def test_what_cannot_get_its_name_is_kept(
+    run: Run, tmp_path: Path, twice: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def busy(self: Path, target: Path) -> Path:
+        if target == tmp_path / "out":
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return rename(self, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "rename", busy)
+        done = run("prepare", twice, "--out", tmp_path / "out", *ARGUMENTS)
+    assert (done.code, "Device or resource busy" in done.err) == (2, True)
+    before = (tmp_path / ".out.partial/games/part-00000.parquet").stat().st_ino
+    assert run("prepare", twice, "--out", tmp_path / "out", *ARGUMENTS).code == 0
+    assert (tmp_path / "out/games/part-00000.parquet").stat().st_ino == before
+    assert files_of(tmp_path / "out") == whole
+
+
+def test_a_mount_point_is_refused_before_any_work(
+    run: Run, tmp_path: Path, twice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == tmp_path / "out")
+    done = run("prepare", twice, "--out", tmp_path / "out", *ARGUMENTS)
+    assert (done.code, "is a mount point" in done.err, done.err.count("\n")) == (2, True, 1)
+    assert not (tmp_path / ".out.partial").exists()
 
 
 @pytest.mark.parametrize("is_changed", [False, True])

@@ -9,12 +9,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chesslm.errors import ConfigError
 from chesslm.files import digest_json
+
+_Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -27,7 +29,7 @@ class RunSection(Section):
     """Where a run is written and what makes it repeatable."""
 
     out: str = Field(description="folder of the run; made if it doesn't exist")
-    seed: int = Field(0, ge=0, description="seeds the weights and the order of games")
+    seed: int = Field(0, ge=0, lt=2**63, description="seeds the weights and the order of games")
     init_from: str | None = Field(
         None, description="checkpoint, run folder or shipped name whose weights to start from"
     )
@@ -82,7 +84,7 @@ class OptimiserSection(Section):
     """
 
     learning_rate: float = Field(2e-3, gt=0, description="peak learning rate of AdamW, per step")
-    betas: tuple[float, float] = Field((0.9, 0.98), description="decay of the first and second moment, per step")
+    betas: tuple[_Decay, _Decay] = Field((0.9, 0.98), description="decay of the first and second moment, per step")
     eps: float = Field(1e-8, gt=0, description="added to the root of the second moment")
     weight_decay: float = Field(
         0.1, ge=0, description="decoupled weight decay of matrices, per step times learning rate"

@@ -14,6 +14,7 @@ counts steps alone, `wall_s` the whole training loop, both summed over resumes; 
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -61,6 +62,17 @@ class MetricsLog:
         except OSError as error:
             raise OutputError(f"can't write {self._path}: {error.strerror or error}") from error
         self._last[str(line["kind"])] = line
+
+    def sync(self) -> None:
+        """Have all lines on the disk: before a checkpoint that counts on them.
+
+        Raises:
+            OutputError: an operating system error.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutputError(f"can't write {self._path}: {error.strerror or error}") from error
 
     def last(self, kind: str) -> dict[str, Any] | None:
         """The newest line of a kind, None if there is none."""

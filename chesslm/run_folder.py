@@ -18,7 +18,7 @@ from typing import Any
 from chesslm.checkpoint_files import list_checkpoints
 from chesslm.checkpoints import RUN_FILE
 from chesslm.config import TrainConfig, validate
-from chesslm.errors import ConfigError, FormatError, OutputError
+from chesslm.errors import ConfigError, FormatError, OutputError, TrainingError
 from chesslm.files import one_writer, read_json, require_utf8, write_json
 
 CONFIG_FORMAT = "chesslm-run-config/1"
@@ -123,7 +123,8 @@ def _differences(own: Any, found: Any, key: str = "") -> Iterator[str]:
 def writing_run(folder: Path, identity: RunIdentity) -> Iterator[None]:
     """Hold a run's folder as its one writer; it has its `config.json` while the block runs.
 
-    Where a disk has no room even for the first checkpoint, a folder that wasn't there before is gone again.
+    If the block fails before the first checkpoint, a folder that wasn't there before is gone again, so that the command
+    can be given with a setting mended. If the loss isn't finite any more it stays: its log tells when that was.
 
     Raises:
         OutputError: another process holds it, it holds something else, or it can't be written.
@@ -138,7 +139,7 @@ def writing_run(folder: Path, identity: RunIdentity) -> Iterator[None]:
                 (folder / RUN_FILE).unlink(missing_ok=True)  # first: no file may name an end that is none
                 write_json(folder / CONFIG_FILE, identity.to_json())
             yield
-        except OutputError:
-            if is_new and not list_checkpoints(folder):
+        except Exception as error:
+            if is_new and not isinstance(error, TrainingError) and not list_checkpoints(folder):
                 shutil.rmtree(folder, ignore_errors=True)
             raise

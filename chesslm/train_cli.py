@@ -55,7 +55,9 @@ def train(
     hardware: Annotated[
         str | None, typer.Option(metavar="NAME", help="with --estimate: cpu (measured) or one card; all if absent")
     ] = None,
-    devices: Annotated[int, typer.Option(min=1, help="with --estimate: hours on these many cards too")] = 8,
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="with --estimate: hours on these many cards too; 8 if absent")
+    ] = None,
     games: Annotated[
         int | None, typer.Option(min=1, help="with --estimate: train games, where the data folder isn't there yet")
     ] = None,
@@ -73,11 +75,18 @@ def train(
     from chesslm.local_processes import run_in_processes, useful_processes
     from chesslm.processes import joined, started_by_torchrun
 
+    if not estimate and (hardware, devices, games, tokens_per_game) != (None, None, None, None):
+        raise ConfigError(
+            "--hardware, --devices, --games and --tokens-per-game belong to --estimate, which isn't given"
+        )
+    if estimate and dry_run is not None:
+        raise ConfigError("--estimate computes nothing and --dry-run does: give one of them")
+
     def settings() -> TrainConfig:
         return load_config(TrainConfig, config, set_ or ())
 
     if estimate:
-        _estimate(settings(), hardware, devices, games, tokens_per_game)
+        _estimate(settings(), hardware, devices or 8, games, tokens_per_game)
         return 0
     started = started_by_torchrun()
     if num_processes is not None and started.size > 1:

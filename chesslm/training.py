@@ -123,8 +123,9 @@ def dry_run(
 ) -> PeakMemory:
     """Do the first steps of a run and write nothing: that it fits and learns can be seen before the hours are spent.
 
-    Everything is read and checked as `train` does it, except that fewer games than `data.max_games` will do and that
-    nothing is validated.
+    The data and the configuration are read and checked as `train` does it, and every step is a real one. What isn't
+    looked at: what `run.out` holds already, the state of a run that `run.branch_from` names, validation; and fewer
+    games than `data.max_games` will do.
 
     Raises:
         UserError: as `train`.
@@ -270,7 +271,7 @@ class _Loop:
                 if is_last or step % validation.every == 0:
                     self._validate(log)
                 if is_last or stopping or step % training.checkpoint_every == 0:
-                    self._save()
+                    self._save(log)
                 if stopping and not is_last:
                     self._watcher.ended(self._peak())
                     return RunResult(self._out, "interrupted", self._newest())
@@ -290,7 +291,9 @@ class _Loop:
                 done = self._trainer.step(_place(self._state))
         except TrainingError as error:
             kept = f"the newest checkpoint is {self._checkpoint}" if self._checkpoint else "there is no checkpoint yet"
-            advice = "a smaller optimiser.learning_rate or a longer optimiser.warmup_steps may help"
+            advice = (
+                "a smaller optimiser.learning_rate or a longer optimiser.warmup_steps may help, and another run.out"
+            )
             told = TrainingError(f"{self._out}: {error}; stopped, {kept}; {advice}")
             raise self._processes.failure(told) from error
         self._state = _after(self._state, done)
@@ -340,7 +343,9 @@ class _Loop:
         log.append(line)
         self._watcher.validated(line)
 
-    def _save(self) -> None:
+    def _save(self, log: MetricsLog | None) -> None:
+        if log is not None:
+            log.sync()
         self._state = replace(self._state, wall_s=self._wall_s())
         weights, training = self._trainer.weights(), self._trainer.state()
         self._checkpoint = Path(self._processes.on_first(lambda: str(self._write(weights, training))))

@@ -80,8 +80,8 @@ def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a prepared folder")],
     full: Annotated[bool, typer.Option("--full", help="replay and decode every game, not only a sample")] = False,
     sample: Annotated[int, typer.Option(min=1, help="games to replay and decode")] = 2_000,
-    seed: Annotated[int, typer.Option(help="chooses the sample")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="processes; one a CPU core if absent")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="chooses the sample")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, max=1_024, help="processes; one a CPU core if absent")] = None,
 ) -> None:
     """Check a prepared folder against its manifests: digests, counts, legality, tokens."""
     from data_prep.config import DataSection

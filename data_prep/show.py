@@ -21,6 +21,7 @@ from chesslm.game_files import games_folder, read_games
 from chesslm.notation import Notation
 from chesslm.notation.registry import default_notation, load_notation
 from data_prep.decompress import TextInput
+from data_prep.filters import settle_result
 from data_prep.games import read_raw_games
 from data_prep.replay import Rejected, replay_movetext
 from data_prep.tables import printable
@@ -142,7 +143,10 @@ def _replayed(movetext: bytes, result: str | None, source: str, title: str) -> S
     outcome = replay_movetext(movetext)
     if isinstance(outcome, Rejected):
         raise InputError(f"{source}: {outcome.reason}: {outcome.detail}")
-    return ShownGame(Game("", outcome.san, outcome.result or result or "*"), title)
+    settled = settle_result(result, outcome.result)
+    if settled is None:
+        raise InputError(f"{source}: its headers say {result}, its movetext ends with {outcome.result}")
+    return ShownGame(Game("", outcome.san, settled), title)
 
 
 def _is_folder(path: Path) -> bool:

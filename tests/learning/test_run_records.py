@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chesslm import run_folder
+from chesslm import run_folder, training
 from chesslm.checkpoint_files import checkpoint_name, keep_newest
 from chesslm.config import ValidationSection
 from chesslm.errors import FormatError, InputError, OutputError
@@ -18,6 +18,7 @@ from chesslm.files import read_json, read_lines, write_json
 from chesslm.metrics_log import MetricsLog
 from chesslm.provenance import cpu_name, provenance, source_commit
 from chesslm.run_folder import CONFIG_FILE, RunIdentity, require_same_run, writing_run
+from chesslm.training import train
 from chesslm.validation import loss_means, val_games
 
 
@@ -39,6 +40,17 @@ def test_a_log_keeps_what_came_before_a_step_and_forgets_the_rest(tmp_path: Path
         assert path.read_bytes() == b"".join(kept)
     with MetricsLog(path, through_step=None):
         assert list(read_lines(path)) == []
+
+
+def test_a_checkpoint_finds_its_log_on_the_disk(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    write, sync = training.write_checkpoint, MetricsLog.sync
+    monkeypatch.setattr(MetricsLog, "sync", lambda log: (happened.append("log"), sync(log))[1])
+    monkeypatch.setattr(
+        training, "write_checkpoint", lambda *args, **kwargs: (happened.append("checkpoint"), write(*args, **kwargs))[1]
+    )
+    train(tiny(), command=["test"], should_stop=lambda: True)
+    assert happened == ["log", "checkpoint"]
 
 
 @pytest.mark.parametrize("content", ['{"step": 1}\n', "[1]\n", '{"kind": "train", "step": "x"}\n'])

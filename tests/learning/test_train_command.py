@@ -68,6 +68,28 @@ def test_a_missing_or_broken_configuration_file_is_named(tmp_path: Path, capsys:
     assert "bad.toml: not a TOML file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--games", "10"), "--hardware, --devices, --games and --tokens-per-game belong to --estimate"),
+        (("--devices", "1"), "belong to --estimate"),
+        (("--hardware", "cpu"), "belong to --estimate"),
+        (("--tokens-per-game", "100"), "belong to --estimate"),
+        (("--estimate", "--dry-run", "2"), "--estimate computes nothing and --dry-run does"),
+        (("--set", "optimiser.betas=[0.9, 1.0]"), "optimiser.betas"),
+        (("--set", f"run.seed={2**64}"), "run.seed"),
+    ],
+)
+def test_options_that_mean_nothing_train_nothing(
+    options: tuple[str, ...], complaint: str, config_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", str(config_path), *options]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == [config_path.name]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_with_a_checkpoint_and_the_same_command_goes_on(
     config_path: Path, tmp_path: Path, number: signal.Signals

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from chesslm import training
 from chesslm.checkpoint_files import read_info
 from chesslm.checkpoints import fresh_model, load_model, untrained
 from chesslm.errors import ConfigError, FormatError, InputError, OutputError, TrainingError
@@ -232,6 +233,18 @@ def test_no_room_on_the_disk_is_an_error_that_leaves_the_last_checkpoint(tiny: A
     assert load_model(tmp_path / "run").step == 3
     # With room again, the run goes on.
     assert train(config, command=["test"]).outcome == "finished"
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_room_for_the_mended_command(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_trainer", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(config, command=["test"])
+    assert not Path(config.run.out).exists()
+    assert train(tiny(optimiser__weight_decay=0.05), command=["test"]).outcome == "finished"
 
 
 def test_a_log_that_cannot_grow_is_an_error(tiny: Any, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from chesslm import game_attention
 from chesslm.config import ModelSection
 from chesslm.game_attention import attention_in_games
-from chesslm.model import NORM_EPS, Decoder, rotary_table, rotate
+from chesslm.model import INITIAL_EMBEDDING_STD, NORM_EPS, Decoder, rotary_table, rotate
 
 # A prime for each dimension, so that no two agree by accident.
 B, T, H, D, MLP, V = 2, 7, 3, 10, 13, 17
@@ -218,18 +218,21 @@ def test_the_same_seed_draws_the_same_weights() -> None:
     assert not torch.equal(weights(5), weights(6))
 
 
-def test_resetting_draws_what_a_new_model_draws() -> None:
-    torch.manual_seed(5)
-    fresh = Decoder(SHAPES[0], V)
-    model = lively(SHAPES[0])
-    torch.manual_seed(5)
-    _ = Decoder(SHAPES[0], V)
-    torch.manual_seed(5)
-    model.reset_parameters()
-    torch.manual_seed(5)
-    fresh.reset_parameters()
-    for one, other in zip(model.parameters(), fresh.parameters(), strict=True):
-        assert torch.equal(one, other)
+def test_resetting_draws_every_weight_anew_and_a_seed_decides_which() -> None:
+    model, other = lively(SHAPES[0]), lively(SHAPES[0], seed=1)
+    for each in (model, other):
+        for parameter in each.parameters():
+            torch.nn.init.constant_(parameter, 7.0)
+        torch.manual_seed(5)
+        each.reset_parameters()
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, other.get_parameter(name))
+        if parameter.ndim == 1:
+            assert torch.equal(parameter, torch.ones_like(parameter))
+        else:
+            std = 0.5 / math.sqrt(parameter.shape[1]) if name.startswith("blocks.") else INITIAL_EMBEDDING_STD
+            assert float(parameter.detach().std()) == pytest.approx(std, rel=0.15)
+            assert abs(float(parameter.detach().mean())) < 0.15 * std
 
 
 @pytest.mark.parametrize("config", SHAPES)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chesslm.errors import InputError
 from chesslm.files import sha256_file, write_json
 from chesslm.game import replay
 from chesslm.game_files import SCHEMA, games_digest, read_games
@@ -388,3 +389,19 @@ def test_provenance_names_versions_and_the_commit_of_a_checkout() -> None:
     fields = provenance()
     assert fields["versions"]["chess"]
     assert fields["commit"] is None or len(fields["commit"].removesuffix("-dirty")) == 40
+
+
+@pytest.mark.parametrize(
+    ("header", "end", "shown"), [("?", "1-0", "1-0"), ("?", "", "*"), ("*", "0-1", "0-1"), ("1-0", "*", "1-0")]
+)
+def test_a_shown_game_has_the_one_result_that_its_file_knows(header: str, end: str, shown: str, tmp_path: Path) -> None:
+    path = tmp_path / "one.pgn"
+    path.write_text(f'[Event "x"]\n[Result "{header}"]\n\n1. e4 e5 {end}\n', encoding="utf-8")
+    assert find_game(str(path), 0).game.result == shown
+
+
+def test_a_game_with_two_results_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "one.pgn"
+    path.write_text('[Event "x"]\n[Result "1-0"]\n\n1. e4 e5 0-1\n', encoding="utf-8")
+    with pytest.raises(InputError, match="its headers say 1-0, its movetext ends with 0-1"):
+        find_game(str(path), 0)

@@ -28,7 +28,7 @@ from eval.records import WRITTEN_GAMES, WRITTEN_ITALIAN, MeasureRecord
 
 SURVIVED_PLIES = (10, 20, 30, 40, 60, 80, 100, 140)
 NEVER = 200
-"""The ply at which a game without an illegal move counts as broken: beyond what a context holds."""
+"""The ply at which a game without an illegal move before it counts as broken."""
 
 ITALIAN = ("e4", "e5", "Nf3", "Nc6", "Bc4", "Bc5")
 ITALIAN_GAMES = 100
@@ -116,10 +116,13 @@ def free_running_records(
         games: from the start position.
         castled: for each game after the book's opening, whether White castled in time.
     """
-    first_illegal = np.array([game.num_legal_plies if game.is_broken else NEVER for game in games], dtype=np.float64)
+    first_illegal = np.array(
+        [min(game.num_legal_plies, NEVER) if game.is_broken else NEVER for game in games], np.float64
+    )
+    is_whole = np.array([not game.is_broken for game in games], np.float64)
     everything = Subset(WRITTEN_GAMES, np.ones(len(games), dtype=np.bool_))
     rates = [
-        mean_of("free_running_legal", (first_illegal == NEVER).astype(np.float64)),
+        mean_of("free_running_legal", is_whole),
         *(
             # A game that ends by the rules, or by a result, before these plies hasn't been broken within them.
             mean_of("free_running_survival", (first_illegal >= plies).astype(np.float64), detail=f"{plies} plies")

@@ -13,7 +13,7 @@ from typing import Literal
 
 import chess
 
-from chesslm.errors import GameTooLong, MissingToolError, PlayerError
+from chesslm.errors import GameTooLong, MissingToolError, PlayerError, UnsupportedPosition
 from chesslm.player import ClosingPlayer, Decision, Player
 
 MAX_FAILED_STARTS = 3
@@ -60,7 +60,7 @@ class Seats(ClosingPlayer):
         if contestant.is_batched:
             try:
                 return list(self._player(contestant, cycle).choose_many(boards))
-            except (GameTooLong, PlayerError, MissingToolError):
+            except (GameTooLong, UnsupportedPosition, PlayerError, MissingToolError):
                 pass  # because of one of these games, perhaps: asked one by one, the others go on
         return [self._ask_one(contestant, cycle, board) for board in boards]
 
@@ -81,7 +81,7 @@ class Seats(ClosingPlayer):
         self._failed_starts[contestant.player] = 0
         try:
             return player.choose_many([board])[0]
-        except GameTooLong as error:
+        except (GameTooLong, UnsupportedPosition) as error:
             return Trouble("game too long", str(error))
         except PlayerError as error:
             self._players.pop((contestant.player, cycle)).close()

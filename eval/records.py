@@ -60,6 +60,10 @@ class Record(BaseModel):
 Found = TypeVar("Found", bound=Record)
 
 
+ROUNDED = ("int8:", "bfloat16:")
+"""What the digest of a copy in fewer bits begins with."""
+
+
 class ModelRecord(Record):
     """What was measured: a trained model, or one of its controls."""
 
@@ -83,6 +87,11 @@ class ModelRecord(Record):
     games_seen: int | None = Field(description="training games so far, repetitions counted")
     tokens_seen: int | None = Field(description="training tokens so far, repetitions counted")
     train_seconds: Number | None = Field(description="seconds of training so far")
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether it is a copy of another model in fewer bits."""
+        return (self.checkpoint_digest or "").startswith(ROUNDED)
 
 
 class GamesRecord(Record):

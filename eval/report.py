@@ -146,10 +146,7 @@ def _figures(inputs: ReportInputs, colours: dict[str, str]) -> dict[str, str]:
     labelled = [(curve, label) for curve, label in zip(inputs.curves, labels_of(inputs), strict=True) if curve.points]
     if labelled:
         figures["learning_curves"] = learning_curves([c for c, _ in labelled], [label for _, label in labelled])
-    by_ply = [
-        (label, [measure for result in inputs.results for measure in result.by_ply("first_choice_legal", label)])
-        for label in inputs.trained
-    ]
+    by_ply = [(label, inputs.by_ply("first_choice_legal", label)) for label in inputs.trained]
     if any(measures for _, measures in by_ply):
         figures["legality_by_ply"] = legality_by_ply(by_ply)
     marks = ladder_marks(inputs)

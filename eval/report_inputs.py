@@ -68,8 +68,9 @@ class ReportInputs:
 
     @property
     def trained(self) -> list[str]:
-        """Labels of the models that aren't controls."""
-        return [model.label for model in self.models if model.kind == "trained"]
+        """Labels of the models that aren't controls; copies in fewer bits last, so that the first two are the pair."""
+        found = (model for model in self.models if model.kind == "trained")
+        return [model.label for model in sorted(found, key=lambda model: model.is_rounded)]
 
     @property
     def columns(self) -> list[str]:
@@ -84,6 +85,14 @@ class ReportInputs:
         """All measures of all files."""
         for result in self.results:
             yield from result.measures
+
+    def by_ply(self, metric: str, model: str) -> list[MeasureRecord]:
+        """The measures of a metric on subsets of plies, earliest first, each from the first file that has it."""
+        found: dict[str, MeasureRecord] = {}
+        for result in self.results:
+            for measure in result.by_ply(metric, model):
+                found.setdefault(measure.subset, measure)
+        return sorted(found.values(), key=lambda measure: measure.first_ply or 0)
 
     def find(self, metric: str, model: str, subset: str = ALL, detail: str | None = None) -> MeasureRecord | None:
         """The measure of a metric from the first file that has it."""
@@ -141,7 +150,8 @@ def read_inputs(paths: Sequence[Path]) -> ReportInputs:
 
 def labels_of(inputs: ReportInputs) -> list[str]:
     """For each curve the label the results give its run, so that tables and curves agree; else its folder's name."""
-    by_source = {Path(model.source).resolve(): model.label for model in inputs.models if model.kind == "trained"}
+    trained = (model for model in inputs.models if model.kind == "trained" and not model.is_rounded)
+    by_source = {Path(model.source).resolve(): model.label for model in trained}
     return [by_source.get(curve.folder.resolve(), curve.folder.resolve().name) for curve in inputs.curves]
 
 

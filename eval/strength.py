@@ -32,6 +32,11 @@ def player_label(model: str, policy: Policy) -> str:
     return f"{model} {policy}"
 
 
+def is_deterministic(policy: Policy, rules: Rules) -> bool:
+    """Whether a model always plays the same move in the same game: first choices are never drawn."""
+    return policy == "strict" or rules.temperature == 0
+
+
 def model_contestant(contender: Contender, policy: Policy, rules: Rules) -> Contestant:
     """A model's place in a match; the two policies of a model share its batches."""
 
@@ -50,7 +55,7 @@ def model_contestant(contender: Contender, policy: Policy, rules: Rules) -> Cont
         seat=seat,
         is_strict=policy == "strict",
         is_batched=True,
-        is_deterministic=rules.temperature == 0,
+        is_deterministic=is_deterministic(policy, rules),
     )
 
 
@@ -62,7 +67,7 @@ def model_player_record(contender: Contender, policy: Policy, rules: Rules) -> P
         policy=policy,
         model=contender.label,
         needs_stockfish=False,
-        is_deterministic=rules.temperature == 0,
+        is_deterministic=is_deterministic(policy, rules),
         is_repeatable=True,
     )
 
@@ -152,9 +157,10 @@ def strength_pairings(
     pairings = []
     for contender in contenders:
         for rung in rungs:
-            both = rung.is_deterministic and rules.temperature == 0
-            num_pairs = pairs_at_most(games_per_pair // 2, both_deterministic=both)
-            pairings += [Pairing(player_label(contender.label, policy), rung.name, num_pairs) for policy in policies]
+            for policy in policies:
+                both = rung.is_deterministic and is_deterministic(policy, rules)
+                num_pairs = pairs_at_most(games_per_pair // 2, both_deterministic=both)
+                pairings.append(Pairing(player_label(contender.label, policy), rung.name, num_pairs))
     return pairings
 
 

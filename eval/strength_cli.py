@@ -6,6 +6,7 @@ Doesn't know: how matches are played or summed up; commands import their modules
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -75,6 +76,7 @@ def strength(
     names = named_models(model, more)
     policies = _policies(policy)
     _check_even("--games-per-pair", games_per_pair)
+    _check_finite("--temperature", temperature)
     check_output(json, force=force)
     from eval.contenders import load_contenders
     from eval.ladder_table import DEFAULT_RUNGS, load_ladder
@@ -115,6 +117,7 @@ def ladder(
 ) -> None:
     """Measure the ladder: its rungs play each other and are rated together."""
     _check_even("--games-per-pair", games_per_pair)
+    _check_finite("--anchor-elo", anchor_elo)
     check_output(json, force=force)
     from eval.ladder_table import ANCHOR, ANCHOR_ELO, LADDER, load_ladder
 
@@ -165,6 +168,7 @@ def sprt(
     policies = _policies(policy)
     if len(policies) != 1:
         raise ConfigError("--policy: a test has one policy, lenient or strict")
+    _check_finite("--temperature", temperature)
     check_output(json, force=force)
     from eval.contenders import load_contenders
     from eval.sprt import Sprt
@@ -218,6 +222,11 @@ def _policies(text: str) -> list[Policy]:
     if unknown:
         raise ConfigError(f"--policy: {unknown[0]} is none; they are {', '.join(POLICIES)}")
     return [policy for policy in POLICIES if policy in wanted]
+
+
+def _check_finite(option: str, number: float | None) -> None:
+    if number is not None and not math.isfinite(number):
+        raise ConfigError(f"{option} {number}: not a finite number")
 
 
 def _check_even(option: str, number: int) -> None:

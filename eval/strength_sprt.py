@@ -20,7 +20,7 @@ from eval.match_game import PlayedGame
 from eval.match_schedule import Pairing, pairs_at_most, schedule
 from eval.positions import Progress, silent
 from eval.sprt import Decision, Sprt
-from eval.strength import model_contestant, model_identities, model_player_record, player_label
+from eval.strength import is_deterministic, model_contestant, model_identities, model_player_record, player_label
 from eval.strength_match import Arena, Rules, match_config, open_log
 from eval.strength_ratings import strength_results
 from eval.strength_records import Policy, SprtDecision, SprtRecord, StrengthResults
@@ -71,9 +71,9 @@ def run_sprt(
     """
     if len(contenders) != 2:
         raise ConfigError("--model: name two models to compare")
-    most = pairs_at_most(plan.max_pairs, both_deterministic=rules.temperature == 0)
+    most = pairs_at_most(plan.max_pairs, both_deterministic=is_deterministic(plan.policy, rules))
     if most < plan.max_pairs:
-        raise ConfigError(f"--max-pairs: at temperature 0 there are {most} different pairs, one an opening")
+        raise ConfigError(f"--max-pairs: where nothing is drawn there are {most} different pairs, one an opening")
     first, second = (player_label(contender.label, plan.policy) for contender in contenders)
     policy = rules.record()
     fixtures = list(schedule([Pairing(first, second, plan.max_pairs)], seed=rules.seed))

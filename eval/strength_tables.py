@@ -20,6 +20,7 @@ def summary(results: StrengthResults) -> Text:
     """What was played, under which rules."""
     policy = results.policy
     parts = [f"{results.games:,} games, {results.distinct_games:,} of them distinct, seed {results.seed}"]
+    parts.append(f"temperature {policy.temperature:g}")
     adjudicated = sum(sum(pairing.adjudicated.values()) for pairing in results.pairings)
     parts.append(f"{adjudicated:,} adjudicated ({policy.adjudicator}; limit {policy.max_plies} plies)")
     if failures := sum(sum(pairing.failures.values()) for pairing in results.pairings):

@@ -143,8 +143,8 @@ class GameSession:
     # Moving
 
     def sit(self, colour: chess.Color, seat: Opponent | None) -> None:
-        """Somebody else plays that colour from here on; counted as a change if it has played a move already."""
-        if any(ply >= self._given_plies for ply in self._plies_of(colour)):
+        """Somebody plays that colour from here on; another than before is a change if it has moved already."""
+        if seat is not self.seats[colour] and any(ply >= self._given_plies for ply in self._plies_of(colour)):
             self._num_changes += 1
         self.seats[colour] = seat
 

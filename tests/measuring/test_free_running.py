@@ -12,15 +12,18 @@ from scipy.stats import binom
 from chesslm.game import Game
 from chesslm.notation.registry import default_notation
 from chesslm.written_game import read_written_game
+from eval.aggregation import Aggregator
 from eval.cli import app
-from eval.contenders import Contender
+from eval.contenders import Contender, uniform_model
 from eval.free_running import (
     ITALIAN,
     ITALIAN_GAMES,
+    NEVER,
     NO_MEDIAN,
     SURVIVED_PLIES,
     FreeGame,
     castles_in_time,
+    free_running_records,
     median,
     outcome,
     write_games,
@@ -80,6 +83,17 @@ def test_the_order_statistics_hold_the_median_as_often_as_they_say(n: int) -> No
     found = [median(generator.random(n)) for _ in range(1_000)]
     hits = sum(interval.low <= 0.5 <= interval.high for interval in found)
     assert hits >= binom.ppf(0.001, len(found), 0.95)
+
+
+def test_a_long_game_that_breaks_a_rule_at_last_is_broken(contender_of: Callable[..., Contender]) -> None:
+    aggregator = Aggregator(seed=0, games_digest="g", commit=None)
+    designed = contender_of(uniform_model(len(PGN.vocabulary), context_len=512, seed=0), PGN)
+    games = [FreeGame(NEVER, is_broken=True), FreeGame(NEVER + 30, is_broken=True), *[FreeGame(12, False)] * 6]
+    records = free_running_records(aggregator, designed, games, [True])
+    found = {(record.metric, record.detail): record.value for record in records}
+    assert found["free_running_legal", None] == 6 / 8
+    assert found["free_running_survival", "140 plies"] == 1.0
+    assert found["first_illegal_ply", None] == NEVER
 
 
 def test_games_are_the_same_however_many_are_written_at_once(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import chess
 import pytest
 import torch
 
@@ -14,7 +17,7 @@ from chesslm.model import Decoder
 from eval.contenders import uniform_model
 from eval.legality import measured
 from eval.precision import Choices, with_precisions
-from eval.records import read_results
+from eval.records import ALL, read_results
 from eval.study import prepare_study
 
 
@@ -51,6 +54,31 @@ def test_a_copy_that_chooses_otherwise_is_told_apart(runs: Path, folder: Path) -
         ("pgn int8", "lenient_move_changed", 13),
     ]
     assert all(m.value > 0.5 for m in found.measures)
+
+
+def test_changes_are_counted_exactly(runs: Path, folder: Path) -> None:
+    plain = prepare_study([str(runs / "pgn")], folder, positions=4, seed=0, device="cpu", with_new=False)
+    study = with_precisions(plain, ["int8"])
+    original, copy = study.contenders
+
+    def answers(*chosen: tuple[str, str]) -> list[Any]:
+        return [
+            SimpleNamespace(
+                measure=SimpleNamespace(first_choice=first),
+                probabilities=SimpleNamespace(best=chess.Move.from_uci(best)),
+            )
+            for first, best in chosen
+        ]
+
+    choices = Choices()
+    choices.take(original, ALL, (), answers(("e4", "e2e4"), ("Ke3", "d2d4"), ("Nf3", "g1f3"), ("c4", "c2c4")))
+    choices.take(original, "in check", (), answers(("a4", "a2a4")))
+    choices.take(copy, ALL, (), answers(("e4", "e2e4"), ("Kd3", "d2d4"), ("Nc3", "b1c3"), ("d4", "c2c4")))
+    found = choices.added(study.results("legality", (), ()), study, ["int8"])
+    assert [(m.metric, m.n, m.value) for m in found.measures] == [
+        ("first_choice_changed", 4, 3 / 4),
+        ("lenient_move_changed", 4, 1 / 4),
+    ]
 
 
 def test_somebody_elses_model_cant_be_rounded(runs: Path, folder: Path) -> None:

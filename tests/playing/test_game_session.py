@@ -45,6 +45,16 @@ def test_moves_alternate_and_decisions_are_kept(scripted: Any) -> None:
     assert session.mind(chess.WHITE) == MindRecord(0, 0, None)
 
 
+def test_only_somebody_else_in_a_seat_is_a_change(scripted: Any) -> None:
+    session = against(scripted({1: "e5"}))
+    play(session, "e4")
+    session.sit(chess.BLACK, session.seats[chess.BLACK])
+    session.sit(chess.WHITE, None)
+    assert not session.is_helped
+    session.sit(chess.BLACK, Opponent(scripted({3: "Nc6"}), POLICY, "d2" * 32, "pgn"))
+    assert session.is_helped
+
+
 def test_nobody_moves_out_of_turn_or_illegally(scripted: Any) -> None:
     session = against(scripted({}), person=chess.BLACK)
     with pytest.raises(ValueError, match="a person can't play e7e5"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import chess
@@ -12,6 +13,7 @@ import pytest
 from chesslm.cli import main
 from chesslm.errors import FormatError, InputError, OutputError
 from chesslm.files import write_bytes
+from eval.learning_curves import RunCurve
 from eval.records import (
     DifferenceRecord,
     GamesRecord,
@@ -21,7 +23,7 @@ from eval.records import (
     write_results,
 )
 from eval.report import write_report
-from eval.report_inputs import read_inputs
+from eval.report_inputs import ReportInputs, labels_of, read_inputs
 from eval.report_tables import in_words
 from eval.sample_games import SampleGame
 
@@ -247,6 +249,26 @@ def test_the_terminal_table_of_two_models_fits(tmp_path: Path) -> None:
     lines = (tmp_path / "out" / "table.txt").read_text(encoding="utf-8").splitlines()
     assert lines[0].split() == ["pgn", "english", "pgn", "−", "english", "n"]
     assert max(map(len, lines)) <= 110
+
+
+def test_copies_in_fewer_bits_leave_the_pair_and_the_curves_to_the_models(tmp_path: Path) -> None:
+    def copy(label: str) -> ModelRecord:
+        return model(f"{label} int8", source=label).model_copy(update={"checkpoint_digest": f"int8:{'d' * 64}"})
+
+    models = (model("pgn", source="pgn"), copy("pgn"), model("english", source="english"), copy("english"))
+    inputs = ReportInputs(results=(results().model_copy(update={"models": models}),))
+    assert inputs.trained == ["pgn", "english", "pgn int8", "english int8"]
+    curves = tuple(RunCurve(Path(name), "pgn", ()) for name in ("english", "pgn"))
+    assert labels_of(replace(inputs, curves=curves)) == ["english", "pgn"]
+
+
+def test_a_curve_over_plies_has_each_stretch_once_and_in_order() -> None:
+    def stretch(first: int, value: float) -> MeasureRecord:
+        return measure("pgn", value, subset=f"plies {first}-{first + 9}", first_ply=first, last_ply=first + 9)
+
+    one, other = ([stretch(20, 0.5), stretch(0, 0.9)], [stretch(0, 0.9), stretch(10, 0.7)])
+    inputs = ReportInputs(results=tuple(results().model_copy(update={"measures": tuple(m)}) for m in (one, other)))
+    assert [found.first_ply for found in inputs.by_ply("first_choice_legal", "pgn")] == [0, 10, 20]
 
 
 def test_a_perplexity_of_nothing_learned_has_few_digits() -> None:

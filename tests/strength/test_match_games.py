@@ -10,7 +10,7 @@ import chess
 import chess.pgn
 import pytest
 
-from chesslm.errors import GameTooLong
+from chesslm.errors import GameTooLong, UnsupportedPosition
 from chesslm.openings import Opening, book
 from chesslm.player import Decision
 from eval.adjudication import Verdict
@@ -124,12 +124,13 @@ def test_a_game_at_the_ply_limit_is_adjudicated_and_not_silently_a_draw(match: A
     assert all(game.note.startswith("material") for game in games)
 
 
-def test_a_model_without_room_for_the_game_is_adjudicated_and_its_other_games_go_on(
-    match: Any, pair: Callable[..., Any], function_player: Callable[..., Any]
+@pytest.mark.parametrize("error", [GameTooLong, UnsupportedPosition])
+def test_a_game_that_a_model_cannot_write_is_adjudicated_and_its_other_games_go_on(
+    match: Any, pair: Callable[..., Any], function_player: Callable[..., Any], error: type[Exception]
 ) -> None:
     def decide(board: chess.Board) -> Decision:
         if board.ply() > 8 and board.move_stack[0].uci() == "e2e4":
-            raise GameTooLong("no room")
+            raise error("no room")
         return Decision(min(board.legal_moves, key=chess.Move.uci))
 
     match.max_plies = 14

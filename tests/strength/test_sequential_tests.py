@@ -43,7 +43,10 @@ def test_a_test_of_a_model_against_its_twin_accepts_no_difference(run: Run, runs
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
-        (("--max-pairs", 5_000), "--max-pairs: at temperature 0 there are"),
+        (("--max-pairs", 5_000), "--max-pairs: where nothing is drawn there are"),
+        (("--max-pairs", 5_000, "--policy", "strict", "--temperature", 0.7), "--max-pairs: where nothing is drawn"),
+        (("--temperature", "nan"), "--temperature"),
+        (("--temperature", "inf"), "--temperature inf: not a finite number"),
         (("--policy", "lenient,strict"), "--policy: a test has one policy"),
         (("--elo1", -5), "elo0 must be less than elo1"),
     ],

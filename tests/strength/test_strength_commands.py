@@ -176,6 +176,7 @@ def test_a_game_that_is_too_long_for_a_model_is_adjudicated(
         (("--rungs", "stockfish@5"), "none of them can be played without Stockfish"),
         (("--stockfish", "/nowhere/stockfish"), "no such program"),
         (("--model", "nobody"), "nobody: is no folder"),
+        (("--temperature", "inf", "--model", "nobody"), "--temperature inf: not a finite number"),
         (("--ladder", "/nowhere/ladder.json"), "/nowhere/ladder.json"),
     ],
 )
@@ -193,6 +194,9 @@ def test_a_ladder_without_its_anchor_needs_another_and_its_rating(run: Run) -> N
     code, _, err = run("ladder", "--rungs", RUNGS, "--anchor", "material-2", "--anchor-elo", 3, *SHORT)
     assert code == 2
     assert "the anchor material-2 is not among the rungs" in err.splitlines()[-1]
+    code, _, err = run("ladder", "--rungs", RUNGS, "--anchor", "material-1", "--anchor-elo", "nan", *SHORT)
+    assert code == 2
+    assert "--anchor-elo nan: not a finite number" in err.splitlines()[-1]
     code, _, err = run("ladder", "--rungs", "random", "--anchor", "random", "--anchor-elo", 3)
     assert code == 2
     assert "at least two rungs" in err.splitlines()[-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import chess
@@ -251,23 +250,23 @@ def test_the_terminal_table_of_two_models_fits(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 110
 
 
-def test_copies_in_fewer_bits_leave_the_pair_and_the_curves_to_the_models(tmp_path: Path) -> None:
-    def copy(label: str) -> ModelRecord:
-        return model(f"{label} int8", source=label).model_copy(update={"checkpoint_digest": f"int8:{'d' * 64}"})
+def test_copies_in_fewer_bits_leave_the_pair_and_the_curves_to_the_models() -> None:
+    def both(name: str) -> tuple[ModelRecord, ModelRecord]:
+        one = model(name, source=name)
+        return one, one.model_copy(update={"label": f"{name} int8", "checkpoint_digest": "int8:d"})
 
-    models = (model("pgn", source="pgn"), copy("pgn"), model("english", source="english"), copy("english"))
-    inputs = ReportInputs(results=(results().model_copy(update={"models": models}),))
-    assert inputs.trained == ["pgn", "english", "pgn int8", "english int8"]
     curves = tuple(RunCurve(Path(name), "pgn", ()) for name in ("english", "pgn"))
-    assert labels_of(replace(inputs, curves=curves)) == ["english", "pgn"]
+    found = results().model_copy(update={"models": (*both("pgn"), *both("english"))})
+    assert ReportInputs(results=(found,)).trained == ["pgn", "english", "pgn int8", "english int8"]
+    assert labels_of(ReportInputs(curves, (found,))) == ["english", "pgn"]
 
 
 def test_a_curve_over_plies_has_each_stretch_once_and_in_order() -> None:
-    def stretch(first: int, value: float) -> MeasureRecord:
-        return measure("pgn", value, subset=f"plies {first}-{first + 9}", first_ply=first, last_ply=first + 9)
+    def file(*plies: int) -> Results:
+        measures = tuple(measure("pgn", 0.7, subset=f"plies {ply}-", first_ply=ply, last_ply=None) for ply in plies)
+        return results().model_copy(update={"measures": measures})
 
-    one, other = ([stretch(20, 0.5), stretch(0, 0.9)], [stretch(0, 0.9), stretch(10, 0.7)])
-    inputs = ReportInputs(results=tuple(results().model_copy(update={"measures": tuple(m)}) for m in (one, other)))
+    inputs = ReportInputs(results=(file(20, 0), file(0, 10)))
     assert [found.first_ply for found in inputs.by_ply("first_choice_legal", "pgn")] == [0, 10, 20]
 
 
@@ -285,8 +284,7 @@ def test_a_number_without_an_interval_says_so() -> None:
 def test_without_an_interval_there_is_no_verdict_and_the_table_tells_why(tmp_path: Path) -> None:
     nothing = {"low": None, "high": None, "interval": "none: one game", "excludes_zero": False}
     single = results().model_copy(update={"differences": (difference_of(0.2, **nothing),)})
-    write_results(tmp_path / "results.json", single)
-    write_report(tmp_path / "out", read_inputs([tmp_path / "results.json"]), [])
+    write_report(tmp_path / "out", ReportInputs(results=(single,)), [])
     html = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "there is no interval: no difference is shown" in html
     table = (tmp_path / "out" / "table.txt").read_text(encoding="utf-8")
@@ -398,6 +396,5 @@ def test_a_killed_report_lacks_its_page_and_can_be_written_again(
         assert not (tmp_path / "out" / "index.html").exists()
     monkeypatch.undo()
     write_report(tmp_path / "out", inputs, [])
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("report.json", "figures", "report.md", "table.txt", "index.html")
-    }
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"report.json", "figures", "report.md", "table.txt", "index.html"}

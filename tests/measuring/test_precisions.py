@@ -30,6 +30,7 @@ def test_each_model_has_a_copy_beside_it_and_changes_are_counted(runs: Path, fol
     labels = [model.label for model in results.models]
     assert labels[:3] == ["pgn", "pgn int8", "pgn bfloat16"]
     assert results.models[1].checkpoint_digest == f"int8:{results.models[0].checkpoint_digest}"
+    assert [model.is_rounded for model in results.models[:4]] == [False, True, True, False]
     for label in labels[1:3]:
         found = {m.metric: m for m in results.measures if m.model == label and m.metric.endswith("_changed")}
         assert sorted(found) == ["first_choice_changed", "lenient_move_changed"]
